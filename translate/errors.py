@@ -1,0 +1,173 @@
+"""Every error that a user can cause, with its exit code and the form in which it is shown.
+
+An error says what happened, where, and what to do. The command line prints it as one block without a traceback
+and leaves with the exit code of its class; in Python it is an ordinary exception.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class TranslateError(Exception):
+    """Base of all errors that are the user's to mend, never raised itself.
+
+    Args:
+        what: What happened, as a sentence. Names the value that was found.
+        where: File (with line and column where there is one), folder, checkpoint or field.
+        fix: What to do: a command, an edit, the allowed values.
+    """
+
+    exit_code: ClassVar[int] = 70
+    code: ClassVar[str] = "E-BUG"
+
+    def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.fix = fix
+
+    def block(self) -> str:
+        """The error as shown on a terminal: at most four parts, one line each."""
+        lines = [f"error: {self.what}"]
+        if self.where:
+            lines.append(f"  where: {self.where}")
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        lines.append(f"  code: {self.code} (README.md#errors)")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return "; ".join(part for part in (self.where, self.what, self.fix) if part)
+
+
+class UsageError(TranslateError):
+    """The command line is wrong; nothing was started."""
+
+    exit_code = 2
+    code = "E-USAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a pipeline file (or on the command line, where line and column are 0)."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in a pipeline.
+
+    Attributes:
+        position: Where it stands.
+        path: The keys that lead to it, as `losses.reconstruction.weight`.
+        message: What is wrong, what was found, did-you-mean, what is allowed, who supplied the component.
+    """
+
+    position: Position
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.path}: {self.message}" if self.path else f"{self.position}: {self.message}"
+
+
+class PipelineError(TranslateError):
+    """A pipeline is wrong; holds all problems that were found, not only the first."""
+
+    exit_code = 2
+    code = "E-PIPELINE"
+
+    def __init__(self, problems: Sequence[Problem], *, fix: str | None = None) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        super().__init__(f"the pipeline has {count} problem{'s' if count != 1 else ''}", fix=fix)
+
+    def block(self) -> str:
+        """All problems, one line each, below the heading."""
+        lines = [f"error: {self.what}", *(f"  {problem}" for problem in self.problems)]
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        lines.append(f"  code: {self.code} (README.md#errors)")
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class ComponentError(TranslateError):
+    """A component refuses its settings or its inputs (raised by factories; the checker adds the position)."""
+
+    exit_code = 2
+    code = "E-COMPONENT"
+
+
+class DataError(TranslateError):
+    """A picture, a folder or a pairing is wrong."""
+
+    exit_code = 3
+    code = "E-DATA"
+
+
+class ModelFileError(TranslateError):
+    """A checkpoint or an exported model is damaged, foreign or does not fit."""
+
+    exit_code = 4
+    code = "E-MODEL"
+
+
+class PluginError(TranslateError):
+    """A plugin is missing, broken, or two plugins clash."""
+
+    exit_code = 5
+    code = "E-PLUGIN"
+
+
+class MachineError(TranslateError):
+    """Disk, permission, memory, device, or a folder in use."""
+
+    exit_code = 6
+    code = "E-MACHINE"
+
+
+class NumbersError(TranslateError):
+    """A loss or gradient is not finite; the last good checkpoint is kept."""
+
+    exit_code = 7
+    code = "E-NUMBERS"
+
+
+class Stopped(TranslateError):
+    """Stopped by request (SIGTERM, SIGUSR1, time limit); a checkpoint is saved and the same command goes on."""
+
+    exit_code = 75
+    code = "E-STOPPED"
+
+
+class Interrupted(TranslateError):
+    """Ctrl-C; a checkpoint is saved and the same command goes on."""
+
+    exit_code = 130
+    code = "E-INTERRUPTED"
+
+
+def did_you_mean(found: str, allowed: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?` for the nearest allowed word, or an empty string when none is near.
+
+    >>> did_you_mean("unte", ["unet", "resnet"])
+    " Did you mean 'unet'?"
+    """
+    names = list(allowed)
+    close = difflib.get_close_matches(found, names, n=1, cutoff=0.55) or [
+        name for name in names if name.lower() == found.lower()
+    ]
+    return f" Did you mean '{close[0]}'?" if close else ""

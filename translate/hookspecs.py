@@ -1,0 +1,90 @@
+"""The hooks that a plugin may implement.
+
+Mark an implementation with `translate.hookimpl`. The three `translate_components`, `translate_pipelines` and
+`translate_commands` hooks return records and are called once per plugin when it is loaded; the others are events,
+called on plugins and on the observers of a run. Event implementations may take any subset of the arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from translate.components import Command, Component, ShippedPipeline
+
+if TYPE_CHECKING:
+    from translate.training.run import Run
+
+hookspec = pluggy.HookspecMarker("translate")
+hookimpl = pluggy.HookimplMarker("translate")
+
+
+@hookspec
+def translate_components() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Return the components that this plugin supplies.
+
+    Example:
+        @translate.hookimpl
+        def translate_components():
+            yield Component(kind="loss", name="charbonnier", target="my_plugin:charbonnier", summary="Smooth L1.")
+    """
+
+
+@hookspec
+def translate_pipelines() -> Iterable[ShippedPipeline]:  # type: ignore[empty-body]
+    """Return the pipelines that this plugin ships, so that `translate train NAME` finds them.
+
+    Example:
+        @translate.hookimpl
+        def translate_pipelines():
+            yield ShippedPipeline(name="mine", package="my_plugin", file="mine.yaml", summary="What it reproduces.")
+    """
+
+
+@hookspec
+def translate_commands() -> Iterable[Command]:  # type: ignore[empty-body]
+    """Return commands for the command line.
+
+    Example:
+        @translate.hookimpl
+        def translate_commands():
+            yield Command(name="hello", target="my_plugin:hello", summary="Say hello.")
+    """
+
+
+@hookspec
+def translate_run_started(run: Run) -> None:
+    """A training starts or goes on. `run.folder` exists, `run.game` holds the networks."""
+
+
+@hookspec
+def translate_step_finished(run: Run, step: int) -> None:
+    """An iteration is over. Reading a tensor here waits for the device; prefer `translate_step_logged`."""
+
+
+@hookspec
+def translate_step_logged(run: Run, step: int, values: Mapping[str, float]) -> None:
+    """The values of a logged iteration: loss terms, learning rates, seconds per step. Called every `training.log_every`."""
+
+
+@hookspec
+def translate_preview_ready(run: Run, step: int, pictures: Mapping[str, Any]) -> None:
+    """The fixed preview inputs were evaluated. `pictures` maps expressions to N x C x H x W tensors in [0, 1] on the CPU."""
+
+
+@hookspec
+def translate_checkpoint_saved(run: Run, step: int, folder: Path) -> None:
+    """A checkpoint is complete on disk."""
+
+
+@hookspec
+def translate_run_finished(run: Run, step: int, reason: str) -> None:
+    """A training ended. `reason` is `done`, `stopped`, `interrupted` or `failed`."""
+
+
+@hookspec
+def translate_exported(file: Path, metadata: Mapping[str, str]) -> None:
+    """An ONNX file was written and verified."""

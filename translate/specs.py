@@ -1,0 +1,120 @@
+"""Specs: what a named tensor is, without the tensor.
+
+A spec travels through a pipeline's expressions so that channels, sizes and class counts are never written twice.
+All shapes are given without the batch dimension. This module imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Base of all specs. A new kind of field is a frozen dataclass that derives from this and gives `shape`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one example, without the batch dimension."""
+        raise NotImplementedError
+
+    @property
+    def dtype(self) -> str:
+        """Name of the torch dtype."""
+        return "float32"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The spec as plain data, for manifests and metadata."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {"kind": type(self).__name__, **values}
+
+
+@dataclass(frozen=True, slots=True)
+class Image(Spec):
+    """A picture, N x channels x height x width, float, values in [low, high].
+
+    Attributes:
+        channels: Number of channels, at least 1.
+        height: Height in pixels.
+        width: Width in pixels.
+        low: Smallest value; the value of black.
+        high: Largest value; the value of full intensity.
+    """
+
+    channels: int
+    height: int
+    width: int
+    low: float = -1.0
+    high: float = 1.0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(channels, height, width)."""
+        return (self.channels, self.height, self.width)
+
+    def __str__(self) -> str:
+        return f"Image({self.channels}x{self.height}x{self.width} in [{self.low:g}, {self.high:g}])"
+
+
+@dataclass(frozen=True, slots=True)
+class Vector(Spec):
+    """A vector, N x size, float."""
+
+    size: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(size,)."""
+        return (self.size,)
+
+    def __str__(self) -> str:
+        return f"Vector({self.size})"
+
+
+@dataclass(frozen=True, slots=True)
+class Label(Spec):
+    """A class index, N, int64, in [0, classes)."""
+
+    classes: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """()."""
+        return ()
+
+    @property
+    def dtype(self) -> str:
+        """int64."""
+        return "int64"
+
+    def __str__(self) -> str:
+        return f"Label({self.classes})"
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar(Spec):
+    """One number for the whole batch, such as the value of a schedule. Passed as a Python float."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """()."""
+        return ()
+
+    def __str__(self) -> str:
+        return "Scalar"
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor(Spec):
+    """Any other tensor, described by its shape alone."""
+
+    size: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size as given."""
+        return self.size
+
+    def __str__(self) -> str:
+        return f"Tensor({'x'.join(map(str, self.size))})"
