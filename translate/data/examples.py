@@ -1,0 +1,239 @@
+"""Examples at positions: drawn from the dataset, transformed, brought to one size and put into batches.
+
+An example depends on (dataset, settings, position) alone, so that it is the same in every process.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from translate.data.request import Array, Dataset
+from translate.data.resize import INTERPOLATIONS, as_unit, resize
+from translate.data.transforms import Transforms
+from translate.errors import DataError, TranslateError, did_you_mean
+from translate.specs import Image, Label, Spec, Vector
+
+# Keep the sequences of random numbers for different purposes apart: [seed, position] is the randomness of an example.
+UNLIMITED: Final = 2**26
+_ORDER, _PREVIEW = 0x6F72_6465, 0x7072_6576
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StreamSettings:
+    """What the pipeline's `data` and `training` sections say about batches.
+
+    Attributes:
+        image_size: (height, width) of all images; None = the size in the dataset's specs.
+        transforms: As in the pipeline, checked before by `check_transforms`. For training batches only.
+        interpolation: How fields are resized; wins over the dataset's own.
+        value_range: Range of images in the batches.
+        workers: Processes that prepare batches; 0 = none but this one. Batches do not depend on it.
+        seed: Seed of the order and of every example, not negative.
+    """
+
+    image_size: tuple[int, int] | None
+    transforms: Sequence[Any] = ()
+    interpolation: Mapping[str, str] = field(default_factory=dict)
+    value_range: tuple[float, float] = (-1.0, 1.0)
+    workers: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error on its way from a worker process, which would lose its parts if it were raised there."""
+
+    error: TranslateError
+
+
+class Examples:
+    """A map from positions to examples; also the object that worker processes receive.
+
+    Args:
+        dataset: The dataset.
+        settings: See `StreamSettings`.
+
+    Raises:
+        DataError: The dataset is empty, or the interpolation of an unknown field is set.
+    """
+
+    def __init__(self, dataset: Dataset, settings: StreamSettings) -> None:
+        if len(dataset) == 0:
+            raise DataError("the dataset has no examples", where=type(dataset).__name__)
+        self.dataset = dataset
+        self.settings = settings
+        self.fields = {name: self._spec(spec) for name, spec in dataset.fields.items()}
+        self.images = {name: spec for name, spec in self.fields.items() if isinstance(spec, Image)}
+        self.interpolation = self._interpolations()
+        self._transforms: Transforms | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_transforms": None}
+
+    def __getitem__(self, position: int) -> dict[str, Array] | Failure:
+        try:
+            return self.at(position)
+        except TranslateError as exc:
+            return Failure(exc)
+
+    def at(self, position: int) -> dict[str, Array]:
+        """The example that is drawn at a position of the endless order."""
+        seed, count = self.settings.seed, len(self.dataset)
+        index = ordered_index(seed, position, count)
+        sequence = np.random.SeedSequence([seed, position])
+        example = self._draw(index, np.random.default_rng(sequence))
+        if self.settings.transforms:
+            example |= self._transform(index, {name: example[name] for name in self.images}, sequence)
+        return self._sized(index, example, transformed=bool(self.settings.transforms))
+
+    def plain(self, index: int) -> dict[str, Array]:
+        """An example without transforms, for previews and evaluation."""
+        sequence = np.random.SeedSequence([self.settings.seed, index, _PREVIEW])
+        return self._sized(index, self._draw(index, np.random.default_rng(sequence)), transformed=False)
+
+    def _spec(self, spec: Spec) -> Spec:
+        if not isinstance(spec, Image):
+            return spec
+        height, width = self.settings.image_size or (spec.height, spec.width)
+        low, high = self.settings.value_range
+        return replace(spec, height=height, width=width, low=low, high=high)
+
+    def _interpolations(self) -> dict[str, str]:
+        """How each image field is resized, in the order of the fields."""
+        given = self.settings.interpolation
+        for name, value in given.items():
+            if name not in self.images:
+                what = f"interpolation is set for '{name}', which is not an image.{did_you_mean(name, self.images)}"
+                raise DataError(what, where="data.interpolation", fix=f"image fields are {', '.join(self.images)}")
+            if value not in INTERPOLATIONS:
+                what = f"'{value}' is not an interpolation.{did_you_mean(value, INTERPOLATIONS)}"
+                raise DataError(what, where=f"data.interpolation.{name}", fix=f"use one of {', '.join(INTERPOLATIONS)}")
+        own: Mapping[str, str] = getattr(self.dataset, "interpolation", {})
+        return {name: given.get(name, own.get(name, "bicubic")) for name in self.images}
+
+    def _draw(self, index: int, generator: np.random.Generator) -> dict[str, Array]:
+        try:
+            example = dict(self.dataset.example(index, generator))
+        except TranslateError:
+            raise
+        except Exception as exc:
+            what = f"the dataset failed at example {index} ({type(exc).__name__}: {exc})"
+            error = DataError(what, where=self._where(index), fix="see the log for the traceback")
+            error.add_note(traceback.format_exc())  # a worker's traceback would stay in the worker
+            raise error from exc
+        for name, spec in self.fields.items():
+            self._check(index, name, example.get(name), spec)
+        return {name: example[name] for name in self.fields}
+
+    def _check(self, index: int, name: str, value: Array | None, spec: Spec) -> None:
+        problem = "it is missing" if value is None else _mismatch(np.asarray(value), spec)
+        if problem:
+            raise DataError(f"field '{name}' should be {spec}, but {problem}", where=self._where(index))
+
+    def _transform(self, index: int, images: dict[str, Array], seed: np.random.SeedSequence) -> dict[str, Array]:
+        if self._transforms is None:
+            aligned = getattr(self.dataset, "aligned", True)
+            self._transforms = Transforms(self.settings.transforms, self.interpolation, aligned=aligned)
+        try:
+            return self._transforms(images, seed)
+        except Exception as exc:
+            sizes = ", ".join(f"{name} {_size_text(image.shape)}" for name, image in images.items())
+            what = f"data.transforms cannot be applied to {sizes}: {' '.join(str(exc).split())}"
+            raise DataError(
+                what, where=self._where(index), fix="resize before cropping, or use larger pictures"
+            ) from exc
+
+    def _sized(self, index: int, example: dict[str, Array], *, transformed: bool) -> dict[str, Array]:
+        fixed = transformed and self._transforms is not None and self._transforms.decides_size
+        for name, spec in self.images.items():
+            size = (spec.height, spec.width)
+            if example[name].shape[:2] != size and (fixed or self.settings.image_size is None):
+                raise self._wrong_size(index, name, example[name].shape, size, transformed=fixed)
+            image = example[name] if example[name].dtype == np.uint8 else as_unit(example[name])
+            example[name] = resize(image, size, self.interpolation[name])
+        return example
+
+    def _wrong_size(
+        self, index: int, name: str, found: tuple[int, ...], wanted: tuple[int, int], *, transformed: bool
+    ) -> DataError:
+        cause = "after data.transforms " if transformed else ""
+        setting = "data.image_size" if self.settings.image_size else "the dataset (data.image_size is not set)"
+        what = f"field '{name}' is {_size_text(found)} {cause}but {setting} says {_size_text(wanted)} (height x width)"
+        fix = "give the last resize or crop the size of data.image_size" if transformed else "set data.image_size"
+        return DataError(what, where=self._where(index), fix=fix)
+
+    def _where(self, index: int) -> str:
+        """The example's files where the dataset knows them, else its name."""
+        files = getattr(self.dataset, "where", None)
+        return str(files(index)) if callable(files) else f"example {index} ({self.dataset.name(index)})"
+
+
+def collate(examples: Sequence[dict[str, Array] | Failure]) -> dict[str, torch.Tensor] | Failure:
+    """Stack examples: images N x C x H x W in uint8 (less to copy between processes), or float32 in [0, 1]."""
+    good: list[dict[str, Array]] = []
+    for example in examples:
+        if isinstance(example, Failure):
+            return example
+        good.append(example)
+    return {name: _stack([example[name] for example in good]) for name in good[0]}
+
+
+def _stack(values: Sequence[Array]) -> torch.Tensor:
+    if values[0].ndim != 3:
+        return torch.from_numpy(np.stack(values))
+    if any(value.dtype != np.uint8 for value in values):
+        values = [as_unit(value) for value in values]
+    return torch.from_numpy(np.stack([value.transpose(2, 0, 1) for value in values]))
+
+
+def to_range(batch: Mapping[str, torch.Tensor], images: Mapping[str, Image]) -> dict[str, torch.Tensor]:
+    """Bring the images of a batch to float32 in the range of their specs."""
+    return {name: _in_range(value, images[name]) if name in images else value for name, value in batch.items()}
+
+
+def _in_range(image: torch.Tensor, spec: Image) -> torch.Tensor:
+    unit = image.float().div_(255.0) if image.dtype == torch.uint8 else image
+    return unit.mul_(spec.high - spec.low).add_(spec.low)
+
+
+def _mismatch(value: Array, spec: Spec) -> str:
+    """What is wrong with a field's value, or an empty string."""
+    found = f"{'x'.join(map(str, value.shape)) or 'a number'} of {value.dtype}"
+    if isinstance(spec, Image):
+        good = value.ndim == 3 and value.dtype in (np.uint8, np.uint16, np.float32)
+        if good and value.shape[2] != spec.channels:
+            return f"it has {value.shape[2]} channels"
+        return "" if good else f"it is {found}"
+    if isinstance(spec, Label):
+        good = value.ndim == 0 and value.dtype == np.int64
+        return ("" if 0 <= int(value) < spec.classes else f"it is {value}") if good else f"it is {found}"
+    if isinstance(spec, Vector):
+        return "" if value.shape == (spec.size,) and value.dtype == np.float32 else f"it is {found}"
+    return ""
+
+
+def _size_text(shape: Sequence[int]) -> str:
+    return f"{shape[0]}x{shape[1]}"
+
+
+def ordered_index(seed: int, position: int, count: int) -> int:
+    """The example at a position of the endless order.
+
+    A data set of more than `UNLIMITED` examples is drawn in its own order: no training comes to its end, and a
+    permutation of it would not fit into memory.
+    """
+    if count > UNLIMITED:
+        return position % count
+    return int(_permutation(seed, position // count, count)[position % count])
+
+
+@lru_cache(maxsize=4)
+def _permutation(seed: int, epoch: int, count: int) -> Array:
+    return np.random.default_rng(np.random.SeedSequence([seed, epoch, _ORDER])).permutation(count)

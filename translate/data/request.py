@@ -1,0 +1,68 @@
+"""What the core asks of a dataset, and what a dataset is.
+
+A dataset component is a factory `def f(request: DataRequest, /, *, choices) -> Dataset`. Beyond the protocol below, a
+dataset may have these attributes:
+
+- `aligned: bool = True`. All image fields of one example get the same random geometry unless this is false.
+- `interpolation: Mapping[str, Interpolation]`. How each field is resized where the pipeline does not say; `nearest`
+  marks a label map, whose values are never blended and never changed by photometric transforms.
+- `where(index) -> str`. The files of an example, for messages about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from translate.specs import Spec
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Split = Literal["train", "val", "test"]
+Interpolation = Literal["area", "bicubic", "bilinear", "nearest"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataRequest:
+    """What the pipeline asks of a dataset.
+
+    Attributes:
+        split: Which part of the data.
+        image_size: (height, width) that the pipeline works at; None = as the data is.
+        seed: Seed of whatever the dataset decides once.
+        value_range: Range that images will have in the batches. For the specs; examples stay integers or in [0, 1].
+    """
+
+    split: Split
+    image_size: tuple[int, int] | None
+    seed: int
+    value_range: tuple[float, float] = (-1.0, 1.0)
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Examples by index. Must be picklable: worker processes receive a copy."""
+
+    @property
+    def fields(self) -> Mapping[str, Spec]:
+        """The spec of each field; images have the requested size, or the data's own."""
+
+    def __len__(self) -> int:
+        """Examples in one epoch."""
+
+    def example(self, index: int, generator: np.random.Generator) -> Mapping[str, Array]:
+        """One example.
+
+        Args:
+            index: From 0 to `len(self) - 1`.
+            generator: All randomness of the example; the same generator gives the same example.
+
+        Returns:
+            Images H x W x C in uint8, uint16, or float32 in [0, 1], of any size; labels int64 without a dimension;
+            vectors float32 with one dimension.
+        """
+
+    def name(self, index: int) -> str:
+        """The stem of files written for this example."""
