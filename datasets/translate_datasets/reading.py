@@ -1,0 +1,62 @@
+"""Reading pictures for datasets: channels and size from the data, and a cache of decoded pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from translate import Image
+from translate.data import Array, DataRequest
+from translate.pictures import probe_picture, read_picture
+
+Channels = Literal[1, 3, 4] | None
+CacheSize = Annotated[int, Field(ge=0)]
+
+_LOOKED_AT: Final = 64  # headers, spread over the list: some hundredths of a second
+
+
+def channels_of(paths: Sequence[Path], chosen: Channels) -> int:
+    """The channels of a field: the user's choice, else 1 if all that are looked at are grey, and 3 if not."""
+    step = max(1, len(paths) // _LOOKED_AT)
+    return chosen or max(probe_picture(path)[2] for path in paths[::step][:_LOOKED_AT])
+
+
+def image_spec(request: DataRequest, paths: Sequence[Path], chosen: Channels) -> Image:
+    """The spec of a field of pictures: the requested size, else the size of the first picture."""
+    height, width = request.image_size or probe_picture(paths[0])[:2]
+    low, high = request.value_range
+    return Image(channels_of(paths, chosen), height, width, low, high)
+
+
+class Reader:
+    """Reads pictures, and keeps the decoded ones as long as they fit.
+
+    Small networks wait for the decoding of JPEG files otherwise. Nothing is dropped for something newer: with a random
+    order that would lose as much as it wins. Every worker process has a cache of its own.
+
+    Args:
+        cache_mb: Limit in megabytes (10^6 bytes) of decoded pictures; 0 keeps nothing.
+    """
+
+    def __init__(self, cache_mb: int) -> None:
+        self._room = cache_mb * 10**6
+        self._kept: dict[tuple[Path, int], Array] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy for another process starts empty: sending the pictures would take longer than decoding them."""
+        return {"_room": self._room + sum(a.nbytes for a in self._kept.values()), "_kept": {}}
+
+    def read(self, path: Path, channels: int) -> Array:
+        """A picture, H x W x channels. It may be shared and cannot be written to."""
+        found = self._kept.get((path, channels))
+        if found is not None:
+            return found
+        picture = read_picture(path, channels=channels)
+        picture.flags.writeable = False
+        if picture.nbytes <= self._room:
+            self._room -= picture.nbytes
+            self._kept[path, channels] = picture
+        return picture
