@@ -1,0 +1,18 @@
+"""Built-in discriminators: the hook that lists them. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from translate import Component, hookimpl
+
+
+@hookimpl
+def translate_components() -> Iterable[Component]:
+    """List the built-in discriminators."""
+    yield Component(
+        kind="discriminator",
+        name="patchgan",
+        target="translate_plugins.discriminators.patchgan:patchgan",
+        summary="Patch discriminator of pix2pix: 1, 16, 70 or 286 pixels.",
+    )

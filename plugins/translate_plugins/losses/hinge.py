@@ -1,0 +1,24 @@
+"""Hinge adversarial loss."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from translate_plugins.losses.nested import Nested, total
+
+
+class Hinge:
+    """Hinge adversarial loss (Lim & Ye 2017, arXiv 1705.02894).
+
+    Discriminator: E max(0, 1 - D(real)) + E max(0, 1 + D(fake)). Generator: -E D(fake). The discriminator's output is
+    linear. Nested outputs are summed over scales.
+    """
+
+    def discriminator(self, real: Nested, fake: Nested) -> Tensor:
+        """Real outputs above 1, fake outputs below -1; beyond that no gradient."""
+        return total(real, lambda x: F.relu(1 - x)) + total(fake, lambda x: F.relu(1 + x))
+
+    def generator(self, fake: Nested) -> Tensor:
+        """Fake outputs up."""
+        return -total(fake, lambda x: x)

@@ -1,0 +1,41 @@
+"""Random points between real and fake examples."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from translate.errors import ComponentError
+
+
+class Mix(nn.Module):
+    """Random points on the lines between two batches (Gulrajani et al. 2017, arXiv 1704.00028, algorithm 1, line 6).
+
+    eps x first + (1 - eps) x second, where eps ~ U(0, 1) is one number for each example, of shape N x 1 x 1 x 1 for
+    images. The result is a leaf: its history is cut and it has a gradient of its own, for `gradient_penalty`. Draws
+    from torch's global generator.
+
+    Shape:
+        N x ... and N x ... -> N x ...
+
+    >>> Mix()(torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4)).shape
+    torch.Size([2, 3, 4, 4])
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def forward(self, first: Tensor, second: Tensor, /) -> Tensor:
+        """Draw one point for each pair.
+
+        Raises:
+            ComponentError: The shapes differ.
+        """
+        if first.shape != second.shape:
+            raise ComponentError(
+                f"mix needs two values of one shape (got {tuple(first.shape)} and {tuple(second.shape)})",
+                fix="bring images to one size with resize(...)",
+            )
+        first, second = first.detach(), second.detach()
+        eps = torch.rand(len(first), *[1] * (first.ndim - 1), device=first.device)
+        return (eps * first + (1 - eps) * second).requires_grad_()

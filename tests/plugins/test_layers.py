@@ -1,0 +1,85 @@
+"""Pieces that the networks share."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from translate import Image, Tensor, Vector
+from translate.errors import ComponentError
+from translate_plugins.layers import ReflectionPad, initialise, joined_size, needs_bias, norm_layers, output_activation
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_reflection_equals_torchs_exactly_with_its_gradient(size):
+    x = torch.randn(2, 3, 7, 5, dtype=torch.float64, requires_grad=True)
+    y = x.detach().clone().requires_grad_()
+    weights = torch.randn(2, 3, 7 + 2 * size, 5 + 2 * size, dtype=torch.float64)
+    ours, torchs = ReflectionPad(size)(x), F.pad(y, [size] * 4, mode="reflect")
+    assert torch.equal(ours, torchs)
+    (ours * weights).sum().backward()
+    (torchs * weights).sum().backward()
+    torch.testing.assert_close(x.grad, y.grad)
+
+
+@pytest.mark.parametrize(("low", "high", "kind"), [(-1.0, 1.0, nn.Tanh), (0.0, 1.0, nn.Sigmoid)])
+def test_the_output_activation_follows_the_range(low, high, kind):
+    assert isinstance(output_activation(Image(3, 8, 8, low, high), None), kind)
+
+
+def test_an_output_activation_that_does_not_span_the_range_is_refused():
+    with pytest.raises(ComponentError, match=r"'tanh'.*\[-1, 1\].*\[0, 1\].*write `output: sigmoid`"):
+        output_activation(Image(3, 8, 8, 0.0, 1.0), "tanh")
+    with pytest.raises(ComponentError, match=r"'sigmoid'.*write `output: tanh`"):
+        output_activation(Image(3, 8, 8), "sigmoid")
+
+
+def test_a_range_that_no_activation_spans_must_be_chosen():
+    with pytest.raises(ComponentError, match=r"\[0, 255\].*output: linear"):
+        output_activation(Image(3, 8, 8, 0.0, 255.0), None)
+    assert isinstance(output_activation(Image(3, 8, 8, 0.0, 255.0), "linear"), nn.Identity)
+
+
+def test_inputs_are_joined_on_their_channels():
+    assert joined_size("x", [Image(3, 8, 16), Tensor((4, 8, 16))]) == (7, 8, 16)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([], "at least one image"),
+        ([Image(3, 8, 8), Vector(10)], r"input 2 is Vector\(10\).*concat"),
+        ([Image(3, 8, 8), Image(3, 8, 16)], r"8x8, 8x16.*resize"),
+    ],
+)
+def test_inputs_that_cannot_be_joined_are_refused(inputs, message):
+    with pytest.raises(ComponentError, match=message):
+        joined_size("x", inputs)
+
+
+def test_initial_weights_have_the_stated_law():
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(64, 64, 4),
+        nn.BatchNorm2d(4096),
+        nn.ConvTranspose2d(64, 64, 4),
+        nn.Linear(300, 300),
+        nn.GroupNorm(1, 4096),
+    )
+    initialise(network, 0.02)
+    for module in network:
+        centre = 1.0 if isinstance(module, nn.BatchNorm2d | nn.GroupNorm) else 0.0
+        assert module.weight.mean().item() == pytest.approx(centre, abs=0.001)
+        assert module.weight.std().item() == pytest.approx(0.02, rel=0.05)
+        assert module.bias.abs().max() == 0
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance", "layer", "none"])
+def test_a_bias_is_left_out_only_where_the_norm_cancels_it(norm):
+    x = torch.randn(2, 3, 4, 4)
+    shift = torch.tensor([1.0, -2.0, 3.0]).view(1, 3, 1, 1)
+    block = nn.Sequential(*norm_layers(norm, 3))
+    cancelled = torch.allclose(block(x), block(x + shift), atol=1e-5)
+    assert cancelled != needs_bias(norm)
