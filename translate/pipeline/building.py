@@ -1,0 +1,431 @@
+"""From a pipeline to networks: specs flow through the expressions, each network is built where it is called first.
+
+The whole is first built and run on the meta device, which costs no memory and finds every size that does not fit;
+training then builds the same networks for real.
+"""
+
+from __future__ import annotations
+
+import inspect
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from translate import specs
+from translate.components import Catalogue
+from translate.errors import ComponentError, PipelineError, Problem
+from translate.pipeline.expressions import Expression
+from translate.pipeline.graph import Graph, Node
+from translate.pipeline.loading import all_expressions
+from translate.pipeline.settings import Path_, Pipeline, Schedulable, Use
+from translate.pipeline.trees import map_tensors, read_attribute, tensors
+from translate.plugin_manager import default_manager
+from translate.specs import Spec
+
+UNBOUNDED = float("inf")
+
+
+@dataclass(frozen=True)
+class NetworkInputs:
+    """What a network's factory receives: specs of its inputs, and specs asked for by name (`makes`)."""
+
+    inputs: tuple[Spec, ...]
+    named: Mapping[str, Spec | Mapping[str, Spec]]
+
+
+@dataclass
+class Game:
+    """A built pipeline.
+
+    Attributes:
+        pipeline: What it was built from.
+        fields: Specs of the data's fields.
+        graphs: One graph per phase.
+        term_nodes: Per phase, per term, the node of each expression.
+        networks: By name.
+        network_inputs: What each network was built for.
+        latents: Latent objects by name.
+        schedules: Schedule objects by name.
+        sites: Operations with memory or randomness, by their place; part of the state of a run.
+        trainable: The parameters of each network that its factory left trainable.
+        learning: Whether each network's parameters are switched to learn at the moment (see `Evaluator`).
+        device: Where operations with state are created.
+    """
+
+    pipeline: Pipeline
+    fields: Mapping[str, Spec]
+    catalogue: Catalogue
+    graphs: list[Graph] = field(default_factory=list)
+    term_nodes: list[dict[str, dict[str, int]]] = field(default_factory=list)
+    networks: dict[str, nn.Module] = field(default_factory=dict)
+    network_inputs: dict[str, NetworkInputs] = field(default_factory=dict)
+    latents: dict[str, Any] = field(default_factory=dict)
+    schedules: dict[str, Callable[[int], float]] = field(default_factory=dict)
+    sites: dict[str, nn.Module] = field(default_factory=dict)
+    trainable: dict[str, list[nn.Parameter]] = field(default_factory=dict)
+    learning: dict[str, bool] = field(default_factory=dict)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    _inline: dict[int, Callable[[int], float]] = field(default_factory=dict)
+
+    def schedule(self, use: Schedulable) -> Callable[[int], float]:
+        """The schedule object of a use, named or written in place."""
+        if not isinstance(use, Use):
+            msg = f"{use!r} is a number, not a schedule"
+            raise TypeError(msg)
+        for name, named in self.pipeline.schedules.items():
+            if named is use:
+                return self.schedules[name]
+        if id(use) not in self._inline:
+            self._inline[id(use)] = use.create()
+        return self._inline[id(use)]
+
+    def operation(self, node: Node) -> Callable[..., Any]:
+        """The callable of an operation node; one object per call site where it has state."""
+        assert node.operation is not None
+        entry, choices = node.operation
+        if not inspect.isclass(entry.factory):
+            return partial(entry.factory, **choices) if choices else entry.factory
+        if node.key not in self.sites:
+            self.sites[node.key] = entry.factory(**choices).to(self.device)
+        return self.sites[node.key]
+
+    def input_spec(self, name: str) -> Spec:
+        """Spec of a field or latent."""
+        return self.fields[name] if name in self.fields else self.latents[name].spec
+
+    def own(self) -> None:
+        """Note which parameters are trainable, before any turn switches them."""
+        self.trainable = {
+            name: [parameter for parameter in network.parameters() if parameter.requires_grad]
+            for name, network in self.networks.items()
+        }
+
+    def add(self, expression: Expression, path: Path_, *, phase: int = -1) -> int:
+        """Add an expression to a phase's graph and return its node."""
+        return self.graphs[phase].add_at(path, expression)
+
+
+def prepare(pipeline: Pipeline, fields: Mapping[str, Spec], catalogue: Catalogue | None = None) -> Game:
+    """Everything but the networks: graphs, latents, schedules.
+
+    Raises:
+        PipelineError: An expression cannot be read as a graph.
+    """
+    catalogue = catalogue or default_manager().catalogue
+    game = Game(pipeline, fields, catalogue)
+    game.latents = {name: use.create() for name, use in pipeline.latents.items()}
+    game.schedules = {name: use.create() for name, use in pipeline.schedules.items()}
+    for index, phase in enumerate(pipeline.phases):
+        graph = Graph(pipeline, index, catalogue)
+        game.graphs.append(graph)
+        for name, expression in phase.flow.items():
+            graph.add_at(("flow", name), expression)
+        game.term_nodes.append(
+            {
+                name: {
+                    key: graph.add_at(("losses", name, key), expression) for key, expression in term.use.expressions.items()
+                }
+                for name, term in phase.losses.items()
+            }
+        )
+    for path, expression, phase_index in all_expressions(pipeline):
+        game.graphs[phase_index].add_at(path, expression)
+    problems = [problem for graph in game.graphs for problem in graph.problems]
+    if problems:
+        raise PipelineError(list(dict.fromkeys(problems)))
+    return game
+
+
+def build(
+    pipeline: Pipeline,
+    fields: Mapping[str, Spec],
+    *,
+    catalogue: Catalogue | None = None,
+    only: Sequence[str] | None = None,
+) -> Game:
+    """Build a pipeline's networks on the CPU, each initialised from (seed, its name) alone.
+
+    Args:
+        pipeline: A loaded pipeline.
+        fields: Specs of the data's fields.
+        catalogue: Where operations are looked up; by default all installed plugins.
+        only: Build only these networks (export needs the generator, not the discriminator).
+
+    Raises:
+        PipelineError: Shapes do not fit, or a component refuses its settings.
+    """
+    game = build_meta(pipeline, fields, catalogue=catalogue)
+    for name in pipeline.networks if only is None else only:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(network_seed(pipeline.training.seed, name))
+            game.networks[name] = create_network(pipeline, name, game.network_inputs[name])
+    if only is not None:
+        game.networks = {name: game.networks[name] for name in only}
+    game.sites.clear()
+    game.own()
+    return game
+
+
+def network_seed(seed: int, name: str) -> int:
+    """Seed of a network's initial weights: other networks do not move it."""
+    return (seed * 1_000_003 + zlib.crc32(name.encode())) % 2**63
+
+
+def create_network(pipeline: Pipeline, name: str, inputs: NetworkInputs) -> nn.Module:
+    """Call a network's factory."""
+    network = pipeline.networks[name].create(*inputs.inputs, **inputs.named)
+    if not isinstance(network, nn.Module):
+        msg = f"the factory must return a torch.nn.Module (got {type(network).__name__})"
+        raise TypeError(msg)
+    return network
+
+
+def build_meta(pipeline: Pipeline, fields: Mapping[str, Spec], *, catalogue: Catalogue | None = None) -> Game:
+    """Build and run everything on the meta device.
+
+    Raises:
+        PipelineError: Holds every expression that failed (what depends on it is not reported again).
+    """
+    game = prepare(pipeline, fields, catalogue)
+    run = _MetaRun(game)
+    for phase in range(len(pipeline.phases)):
+        run.phase(phase)
+    for name in pipeline.networks:
+        if name not in game.networks and not run.problems:
+            run.problems.append(pipeline.problem(("networks", name), "no expression that can be evaluated calls it"))
+    if run.problems:
+        raise PipelineError(list(dict.fromkeys(run.problems)))
+    game.own()
+    return game
+
+
+class _Failed(Exception):  # noqa: N818  # control flow of the walk below, never seen outside
+    """A node could not be computed; the reason is recorded."""
+
+
+@dataclass
+class _MetaRun:
+    """Runs a game's graphs on the meta device and builds each network at its first call."""
+
+    game: Game
+    problems: list[Problem] = field(default_factory=list)
+    _values: dict[tuple[int, int], tuple[Any, Spec | None] | None] = field(default_factory=dict)
+    _building: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """Examples that one process sees at once."""
+        training = self.game.pipeline.training
+        return max(1, training.batch_size // (training.accumulate * training.devices * training.nodes))
+
+    def phase(self, phase: int) -> None:
+        """Compute every node of a phase."""
+        index = 0
+        while index < len(self.game.graphs[phase].nodes):
+            try:
+                self.value(phase, index)
+            except _Failed:
+                pass
+            index += 1
+
+    def value(self, phase: int, index: int) -> tuple[Any, Spec | None]:
+        """Value and spec of a node."""
+        key = (phase, index)
+        if key not in self._values:
+            node = self.game.graphs[phase].nodes[index]
+            self._values[key] = None
+            try:
+                with torch.no_grad():
+                    self._values[key] = self._compute(phase, node)
+            except _Failed:
+                raise
+            except Exception as exc:  # noqa: BLE001  # a component may raise anything
+                self._report(node, exc)
+        found = self._values[key]
+        if found is None:
+            raise _Failed
+        return found
+
+    def _report(self, node: Node, exc: Exception) -> None:
+        pipeline = self.game.pipeline
+        if isinstance(exc, ComponentError):
+            message = f"{exc.what} {exc.fix or ''}".rstrip()
+        else:
+            first = str(exc).strip().splitlines()[0] if str(exc).strip() else ""
+            given = ", ".join(self._spec_text(node, index) for index in node.inputs)
+            message = f"`{node.text}` cannot be evaluated with ({given}): {first or type(exc).__name__}"
+        if node.kind == "network" and self._building == [node.name]:
+            use = pipeline.networks[node.name]
+            message += f" ({use.entry.kind} '{use.name}' from {use.entry.provider})"
+            self.problems.append(pipeline.problem(("networks", node.name), message))
+        else:
+            self.problems.append(pipeline.problem(node.path, message, column=node.column))
+        self._building.clear()
+        raise _Failed from exc
+
+    def _spec_text(self, node: Node, index: int) -> str:
+        graph = next(graph for graph in self.game.graphs if node.index < len(graph.nodes) and graph.nodes[node.index] is node)
+        found = self._values.get((graph.phase, index))
+        return str(found[1]) if found else graph.nodes[index].text
+
+    def _compute(self, phase: int, node: Node) -> tuple[Any, Spec | None]:
+        game = self.game
+        if node.kind == "input":
+            if node.name not in game.fields and node.name not in game.latents:
+                known = ", ".join([*game.fields, *game.latents])
+                msg = f"no value is named '{node.name}'. Fields and latents: {known}."
+                raise ComponentError(msg)
+            spec = game.input_spec(node.name)
+            return example(spec, self.count), spec
+        if node.kind == "schedule":
+            return game.schedules[node.name](game.pipeline.phases[phase].start), specs.Scalar()
+        if node.kind == "literal":
+            return node.value, None
+        arguments = [self.value(phase, index) for index in node.inputs]
+        values = [value for value, _ in arguments]
+        if node.kind == "sequence":
+            return values, None
+        if node.kind == "attribute":
+            value = read_attribute(values[0], node.name)
+            return value, derive_spec(value, None)
+        if node.kind == "operation":
+            result = game.operation(node)(*values)
+            return result, derive_spec(result, _like([spec for _, spec in arguments]))
+        return self._call_network(phase, node, values, [spec for _, spec in arguments if spec is not None])
+
+    def _call_network(self, phase: int, node: Node, values: list[Any], given: list[Spec]) -> tuple[Any, Spec | None]:
+        game, name = self.game, node.name
+        keywords = {key: self.value(phase, index)[0] for key, index in node.keywords}
+        if name not in game.networks:
+            self._build(phase, name, tuple(given))
+        result = game.networks[name](*values, **keywords)
+        made = [spec for spec in game.network_inputs[name].named.values() if isinstance(spec, specs.Image)]
+        return result, derive_spec(result, made[0] if made else None)
+
+    def _build(self, phase: int, name: str, inputs: tuple[Spec, ...]) -> None:
+        if name in self._building:
+            msg = f"what '{name}' makes depends on '{name}' itself"
+            raise ComponentError(msg)
+        self._building.append(name)
+        use = self.game.pipeline.networks[name]
+        named: dict[str, Any] = {}
+        for key, expression in use.specs.items():
+            path: Path_ = ("networks", name, key)
+            if isinstance(expression, Mapping):
+                named[key] = {part: self._spec(phase, item, path) for part, item in expression.items()}
+            else:
+                named[key] = self._spec(phase, expression, path)
+        network_inputs = NetworkInputs(inputs, named)
+        self._building[:] = [name]
+        with torch.device("meta"):
+            self.game.networks[name] = create_network(self.game.pipeline, name, network_inputs).train()
+        self.game.network_inputs[name] = network_inputs
+        self._building.remove(name)
+
+    def _spec(self, phase: int, expression: Expression, path: Path_) -> Spec:
+        _, spec = self.value(phase, self.game.graphs[phase].add_at(path, expression))
+        if spec is None:
+            msg = "what a network makes must be an image, a vector or a label"
+            raise ComponentError(msg)
+        return spec
+
+
+def example(spec: Spec, count: int, device: str = "meta") -> torch.Tensor:
+    """A tensor of a spec's shape and type."""
+    return torch.empty((count, *spec.shape), dtype=getattr(torch, spec.dtype), device=device)
+
+
+def derive_spec(value: Any, like: Spec | None) -> Spec | None:
+    """The spec of a computed value; an image takes its value range from `like`, else it is unbounded."""
+    if not isinstance(value, torch.Tensor):
+        return None
+    if value.ndim == 4:
+        low, high = (like.low, like.high) if isinstance(like, specs.Image) else (-UNBOUNDED, UNBOUNDED)
+        return specs.Image(value.shape[1], value.shape[2], value.shape[3], low, high)
+    if value.ndim == 2:
+        return specs.Vector(value.shape[1])
+    if isinstance(like, specs.Label) and value.ndim == 1:
+        return like
+    return specs.Tensor(tuple(value.shape[1:]))
+
+
+def _like(given: Sequence[Spec | None]) -> Spec | None:
+    """The spec whose value range an operation keeps: the widest of its images'."""
+    images = [spec for spec in given if isinstance(spec, specs.Image)]
+    if not images:
+        return next((spec for spec in given if spec is not None), None)
+    first = images[0]
+    low, high = min(image.low for image in images), max(image.high for image in images)
+    return specs.Image(first.channels, first.height, first.width, low, high)
+
+
+def evaluate(
+    game: Game,
+    expressions: Sequence[int],
+    inputs: Mapping[str, Any],
+    *,
+    networks: Mapping[str, Callable[..., Any]],
+    phase: int = -1,
+    step: int = 0,
+) -> list[Any]:
+    """Compute nodes outside training, without graphs: for previews, evaluation and export.
+
+    Args:
+        game: The built pipeline.
+        expressions: Indices of nodes in the phase's graph.
+        inputs: Fields and latents by name (or any flow entry, which then is not computed).
+        networks: What is called for each network: usually its inference form.
+        phase: Whose graph.
+        step: For schedules.
+    """
+    nodes = game.graphs[phase].nodes
+    values: dict[int, Any] = {}
+    replaced = {game.graphs[phase].add(_name(name), ("inputs",)): value for name, value in inputs.items()}
+
+    def compute(index: int) -> Any:
+        if index in replaced:
+            return replaced[index]
+        if index not in values:
+            node = nodes[index]
+            values[index] = _compute(game, node, [compute(i) for i in node.inputs], compute, networks, step)
+        return values[index]
+
+    return [compute(index) for index in expressions]
+
+
+def _compute(
+    game: Game,
+    node: Node,
+    arguments: list[Any],
+    compute: Callable[[int], Any],
+    networks: Mapping[str, Callable[..., Any]],
+    step: int,
+) -> Any:
+    if node.kind == "network":
+        return networks[node.name](*arguments, **{key: compute(index) for key, index in node.keywords})
+    if node.kind == "operation":
+        return game.operation(node)(*arguments)
+    if node.kind == "attribute":
+        return read_attribute(arguments[0], node.name)
+    if node.kind == "sequence":
+        return arguments
+    if node.kind == "schedule":
+        return game.schedules[node.name](step)
+    if node.kind == "literal":
+        return node.value
+    msg = f"no value is given for '{node.name}'"
+    raise KeyError(msg)
+
+
+def _name(name: str) -> Expression:
+    from translate.pipeline.expressions import Name
+
+    return Name(name)
+
+
+__all__ = ["Game", "build", "build_meta", "evaluate", "example", "map_tensors", "prepare", "tensors"]

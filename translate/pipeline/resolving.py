@@ -1,0 +1,114 @@
+"""The resolved pipeline: plain data with every default filled in, which reads back to the same pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from translate.pipeline.expressions import to_text
+from translate.pipeline.settings import OptimizerSettings, Phase, Pipeline, Schedulable, Turn, Use
+
+FLOAT_KEYS = ("clip_norm", "clip_value", "clip_weights")
+
+
+def resolved_document(pipeline: Pipeline) -> dict[str, Any]:
+    """The pipeline as plain data. Loading it again gives an equal document."""
+    first, *later = pipeline.phases
+    document: dict[str, Any] = {
+        "description": pipeline.description,
+        "data": {**component(pipeline.dataset), **pipeline.data.model_dump()},
+        "schedules": {name: component(use) for name, use in pipeline.schedules.items()},
+        "latents": {name: component(use) for name, use in pipeline.latents.items()},
+        "networks": {name: component(use) for name, use in pipeline.networks.items()},
+        **_phase(first, pipeline),
+        "training": {
+            **pipeline.training.model_dump(),
+            "optimizers": {name: _optimizer(settings, pipeline) for name, settings in first.optimizers.items()},
+            "observers": [component(use) for use in pipeline.observers],
+        },
+        "phases": [_later_phase(phase, earlier, pipeline) for earlier, phase in zip(pipeline.phases, later, strict=False)],
+        "preview": [to_text(expression) for expression in pipeline.preview],
+        "inference": pipeline.inference.model_dump(),
+        "export": {
+            name: {"inputs": list(export.inputs), "output": to_text(export.output)}
+            for name, export in pipeline.exports.items()
+        },
+        "evaluation": {
+            **pipeline.evaluation.model_dump(),
+            "metrics": {name: component(use) for name, use in pipeline.metrics.items()},
+        },
+    }
+    optional = ("description", "schedules", "latents", "flow", "phases", "preview", "export")
+    return {key: value for key, value in document.items() if value or key not in optional}
+
+
+def component(use: Use) -> dict[str, Any]:
+    """A component with all its choices."""
+    specs = {
+        key: {name: to_text(item) for name, item in value.items()} if isinstance(value, Mapping) else to_text(value)
+        for key, value in use.specs.items()
+    }
+    expressions = {key: to_text(value) for key, value in use.expressions.items()}
+    choices = {key: to_plain(value) for key, value in use.choices.items()}
+    ordered = {choice.name: {**choices, **specs}.get(choice.name) for choice in use.entry.schema.choices}
+    return {use.entry.kind: use.name, **expressions, **ordered}
+
+
+def to_plain(value: Any) -> Any:
+    """A checked value as YAML can hold it."""
+    if isinstance(value, BaseModel):
+        return to_plain(value.model_dump())
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_plain(item) for item in value]
+    if isinstance(value, Enum):
+        return to_plain(value.value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _phase(phase: Phase, pipeline: Pipeline) -> dict[str, Any]:
+    return {
+        "flow": {name: to_text(expression) for name, expression in phase.flow.items()},
+        "losses": {
+            name: {**component(term.use), "weight": _schedulable(term.weight, pipeline)}
+            for name, term in phase.losses.items()
+        },
+        "turns": {name: _turn(turn, pipeline) for name, turn in phase.turns.items()},
+    }
+
+
+def _later_phase(phase: Phase, earlier: Phase, pipeline: Pipeline) -> dict[str, Any]:
+    sections = _phase(phase, pipeline)
+    before = {"flow": earlier.flow, "losses": earlier.losses, "turns": earlier.turns}
+    for key, values in sections.items():
+        values.update(dict.fromkeys([name for name in before[key] if name not in values]))
+    optimizers = {name: _optimizer(settings, pipeline) for name, settings in phase.optimizers.items()}
+    optimizers.update(dict.fromkeys([name for name in earlier.optimizers if name not in optimizers]))
+    return {"start": phase.start, **sections, "training": {"optimizers": optimizers}}
+
+
+def _turn(turn: Turn, pipeline: Pipeline) -> dict[str, Any]:
+    losses = {} if turn.losses is None else {"losses": list(turn.losses)}
+    return {"learn": list(turn.learn), **losses, "side": turn.side, "steps": _steps(turn.steps, pipeline)}
+
+
+def _steps(value: Schedulable, pipeline: Pipeline) -> Any:
+    return int(value) if isinstance(value, float) else _schedulable(value, pipeline)
+
+
+def _optimizer(settings: OptimizerSettings, pipeline: Pipeline) -> dict[str, Any]:
+    clips = {key: getattr(settings, key) for key in FLOAT_KEYS if getattr(settings, key) is not None}
+    parameters = {key: to_plain(value) for key, value in settings.parameters.items()}
+    return {"name": settings.name, "lr": _schedulable(settings.lr, pipeline), **parameters, **clips}
+
+
+def _schedulable(value: Schedulable, pipeline: Pipeline) -> Any:
+    if isinstance(value, float):
+        return value
+    named = [name for name, use in pipeline.schedules.items() if use is value]
+    return named[0] if named else component(value)

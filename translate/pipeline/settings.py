@@ -1,0 +1,318 @@
+"""The typed content of a pipeline: what `load_pipeline` returns and everything else reads.
+
+The closed sections (training, inference, ...) are pydantic models; sections that name components hold `Use` records,
+already looked up in the catalogue and with their choices checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from translate.components import Entry
+from translate.errors import Position, Problem
+from translate.pipeline.document import Document
+from translate.pipeline.expressions import Expression
+
+Path_ = tuple[str | int, ...]
+Side = Literal["discriminators", "generators"]
+SIDES: tuple[Side, Side] = ("discriminators", "generators")
+SIDE_OF_KIND: Mapping[str, Side] = {"generator": "generators", "discriminator": "discriminators"}
+
+Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """A component as a pipeline uses it.
+
+    Attributes:
+        entry: The catalogue entry.
+        path: Keys that lead to it in the pipeline.
+        choices: Checked values of the user's choices, defaults filled in.
+        specs: Expressions whose specs the factory receives (`makes: target`): one, or several by name.
+        expressions: Expressions by parameter name (losses and metrics).
+    """
+
+    entry: Entry
+    path: Path_
+    choices: Mapping[str, Any]
+    specs: Mapping[str, Expression | Mapping[str, Expression]] = field(default_factory=dict)
+    expressions: Mapping[str, Expression] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The component's name."""
+        return self.entry.name
+
+    def create(self, *provided: Any, **more: Any) -> Any:
+        """Call the factory with the checked choices."""
+        return self.entry.factory(*provided, **self.choices, **more)
+
+
+Schedulable = float | Use
+"""A number, or a schedule that gives one for every step."""
+
+
+class Section(BaseModel):
+    """Base of the closed sections: unknown keys are problems, and numbers are not read out of strings."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DataKeys(Section):
+    """Keys of `data` that the core reads; all others are parameters of the dataset.
+
+    Attributes:
+        image_size: Height and width the pipeline works at: one number, or [height, width]. Null = as the data is.
+        transforms: Augmentation for training: albumentations by name, jointly for aligned fields.
+        interpolation: How a field is resized, by field: area, bicubic, bilinear or nearest.
+        value_range: Smallest and largest value of image fields.
+        workers: Loader processes; auto = as many as spare processors, at most 4.
+    """
+
+    image_size: Positive | Annotated[list[Positive], Field(min_length=2, max_length=2)] | None = None
+    transforms: list[Any] = []
+    interpolation: dict[str, Literal["area", "bicubic", "bilinear", "nearest"]] = {}
+    value_range: Annotated[list[float], Field(min_length=2, max_length=2)] = [-1.0, 1.0]
+    workers: Count | Literal["auto"] = "auto"
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width), or None."""
+        if self.image_size is None or isinstance(self.image_size, list):
+            return None if self.image_size is None else (self.image_size[0], self.image_size[1])
+        return (self.image_size, self.image_size)
+
+
+class EmaKeys(Section):
+    """Exponential moving average of the generators' weights.
+
+    Attributes:
+        decay: Share of the old average kept at each step.
+        start: First step that is averaged; until then the average follows the weights.
+    """
+
+    decay: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.999
+    start: Count = 0
+
+
+class TrainingKeys(Section):
+    """How long, how large, how precise; see `OptimizerSettings` for the optimisers.
+
+    Attributes:
+        steps: Iterations; each runs all turns.
+        batch_size: Examples of one optimisation step, over all processes and accumulated parts together.
+        accumulate: Parts that a batch is cut into, one after the other, to save memory.
+        seed: Seed of weights, data order, augmentation, latents and dropout.
+        device: auto, cpu, cuda or mps.
+        devices: Processes on this machine, one per device.
+        nodes: Machines.
+        precision: fp32, bf16 or fp16 (with loss scaling); weights and losses stay in float32.
+        deterministic: Refuse operations that have no deterministic form on the device.
+        ema: Moving average of the generators, used for previews, evaluation and export. Null = none.
+        log_every: Steps between logged values.
+        preview_every: Steps between sample grids; 0 = none.
+        preview_count: Examples in a sample grid.
+        checkpoint_every: Steps between checkpoints.
+        keep_checkpoints: Newest checkpoints that are kept.
+        patience: Non-finite steps in a row after which training stops with exit code 7.
+        optimizers: Per side (`generators`, `discriminators`) or per turn name.
+        observers: What watches the run. Null = terminal, metrics file, samples, and TensorBoard where it is installed.
+    """
+
+    steps: Positive = 10_000
+    batch_size: Positive = 1
+    accumulate: Positive = 1
+    seed: Count = 0
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: Positive = 1
+    nodes: Positive = 1
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    deterministic: bool = False
+    ema: EmaKeys | None = None
+    log_every: Positive = 50
+    preview_every: Count = 500
+    preview_count: Positive = 4
+    checkpoint_every: Positive = 500
+    keep_checkpoints: Positive = 3
+    patience: Positive = 3
+    optimizers: dict[str, dict[str, Any]] = {}
+    observers: list[Any] | None = None
+
+
+class InferenceKeys(Section):
+    """How networks behave outside training; saved, previewed, evaluated and exported exactly so.
+
+    Attributes:
+        batch_norm: running = the statistics gathered in training; image = those of each image by itself.
+        dropout: off, or on with a mask that depends on `seed` alone.
+        seed: Seed of the dropout masks.
+    """
+
+    batch_norm: Literal["running", "image"] = "running"
+    dropout: Literal["on", "off"] = "off"
+    seed: Count = 0
+
+
+class ExportKeys(Section):
+    """One exported file.
+
+    Attributes:
+        inputs: Data fields and latents that become inputs of the file.
+        output: The expression that becomes its output.
+    """
+
+    inputs: Annotated[list[str], Field(min_length=1)]
+    output: str
+
+
+class BaselineKeys(Section):
+    """Nearest-neighbour retrieval as the baseline to beat.
+
+    Attributes:
+        by: Field in which the nearest training example is searched.
+        give: Field of that example that is returned.
+        instead_of: Flow entry that it stands in for when the metrics are computed.
+    """
+
+    by: str
+    give: str
+    instead_of: str
+
+
+class EvaluationKeys(Section):
+    """Measurement on held-out data.
+
+    Attributes:
+        split: val or test.
+        metrics: Metric components by name.
+        baseline: Retrieval baseline, or null.
+        count: Examples at most; null = all.
+    """
+
+    split: Literal["train", "val", "test"] = "test"
+    metrics: dict[str, dict[str, Any]] = {}
+    baseline: BaselineKeys | None = None
+    count: Positive | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """One entry under `losses`."""
+
+    name: str
+    use: Use
+    weight: Schedulable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One optimisation step of one side.
+
+    Attributes:
+        name: Name in the pipeline.
+        learn: Networks that learn.
+        losses: Names of the terms that may count; None = every term that depends on a learning network.
+        side: Which function of a two-sided loss is used.
+        steps: How often in an iteration; each repetition begins a new draw.
+    """
+
+    name: str
+    learn: tuple[str, ...]
+    losses: tuple[str, ...] | None
+    side: Side
+    steps: Schedulable
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """One optimiser.
+
+    Attributes:
+        name: Name of the torch optimiser, lower case.
+        lr: Learning rate, or a schedule of it.
+        parameters: All keys for the optimiser other than these.
+        clip_norm: Largest norm of a turn's whole gradient.
+        clip_value: Largest absolute value of a gradient's element.
+        clip_weights: After each step every weight is clamped to [-clip_weights, clip_weights] (WGAN).
+    """
+
+    name: str
+    lr: Schedulable
+    parameters: Mapping[str, Any]
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    clip_weights: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """What may change in the course of a training; the first phase starts at step 0."""
+
+    start: int
+    flow: Mapping[str, Expression]
+    losses: Mapping[str, Term]
+    turns: Mapping[str, Turn]
+    optimizers: Mapping[str, OptimizerSettings]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """One file to export."""
+
+    inputs: tuple[str, ...]
+    output: Expression
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """A pipeline: read, merged, and with all names and parameters checked. See `translate.pipeline.checking` for shapes.
+
+    Attributes:
+        name: Bare name of a shipped pipeline, or the file's stem.
+        file: Where it was read from, if from a file.
+        document: The merged document, which knows where everything stands.
+        resolved: The whole pipeline as plain data, every default filled in.
+        networks: Generators and discriminators by name.
+        phases: At least one.
+    """
+
+    name: str
+    file: Path | None
+    document: Document
+    description: str
+    resolved: Mapping[str, Any]
+    dataset: Use
+    data: DataKeys
+    latents: Mapping[str, Use]
+    schedules: Mapping[str, Use]
+    networks: Mapping[str, Use]
+    phases: tuple[Phase, ...]
+    training: TrainingKeys
+    observers: tuple[Use, ...]
+    preview: tuple[Expression, ...]
+    exports: Mapping[str, Export]
+    inference: InferenceKeys
+    evaluation: EvaluationKeys
+    metrics: Mapping[str, Use]
+
+    def side(self, network: str) -> Side:
+        """The side on which a network learns."""
+        return SIDE_OF_KIND[self.networks[network].entry.kind]
+
+    def problem(self, path: Path_, message: str, *, column: int = 0) -> Problem:
+        """A problem at a path of this pipeline; `column` counts within the value."""
+        position = self.document.position(path)
+        if column and position.line:
+            position = Position(position.file, position.line, position.column + column)
+        return Problem(position, ".".join(map(str, path)), message)
+
+    def phase_at(self, step: int) -> int:
+        """Index of the phase that a step belongs to."""
+        return max(index for index, phase in enumerate(self.phases) if phase.start <= step)
