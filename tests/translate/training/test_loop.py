@@ -1,0 +1,332 @@
+"""Training as a whole: what a run leaves, and that stopping and going on changes no bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import toys
+
+from translate import hookimpl
+from translate.errors import NumbersError, Stopped, UsageError
+from translate.plugin_manager import PluginManager
+from translate.training import train
+from translate.training.checkpoint import find_checkpoints, load_checkpoint
+from translate.training.opening import open_trained
+
+EVERYTHING: dict[str, Any] = {
+    # Everything that has a state: augmentation, dropout, batch norm, a pool, latents, EMA, Adam, schedules, accumulation.
+    "description": "All that a checkpoint must hold.",
+    "data": {"dataset": "toy_data", "image_size": 8, "transforms": ["HorizontalFlip", {"RandomCrop": 8}], "workers": 0},
+    "latents": {"z": {"latent": "normal", "size": 3}},
+    "networks": {
+        "G": {"generator": "toy_dense", "makes": "target", "dropout": 0.5, "norm": True},
+        "D": {"discriminator": "toy_dense", "dropout": 0.3},
+    },
+    "flow": {"fake": "G(source, z)"},
+    "losses": {
+        "adversarial": {"loss": "lsgan", "real": "D(target)", "fake": "D(pool(noise(fake, std=0.1), size=6))"},
+        "reconstruction": {"loss": "l1", "of": "fake", "to": "target", "weight": 10},
+    },
+    "training": {
+        "steps": 12,
+        "batch_size": 4,
+        "checkpoint_every": 4,
+        "keep_checkpoints": 10,
+        "log_every": 1,
+        "preview_every": 5,
+        "ema": {"decay": 0.9},
+        "observers": ["metrics_file"],
+        "optimizers": {
+            "generators": {
+                "name": "adam",
+                "lr": {"schedule": "linear", "initial": 0.01, "final": 0.0, "start": 4, "end": 12},
+            },
+            "discriminators": {"name": "rmsprop", "lr": 0.003},
+        },
+    },
+    "preview": ["source", "fake"],
+}
+
+
+@pytest.fixture(scope="module")
+def manager() -> PluginManager:
+    found = PluginManager()
+    found.load_entry_points()
+    found.register(toys.Plugin(), name="toys")
+    return found
+
+
+class StopAt:
+    """Asks the run to stop after a step, as a signal would."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    @hookimpl
+    def translate_step_finished(self, run: Any, step: int) -> None:
+        if step == self.step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    _, newest = find_checkpoints(folder / "checkpoints")[-1]
+    return {f"{n}/{k}": v for n, state in load_checkpoint(newest).weights.items() for k, v in state.items()}
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+
+
+def with_training(**changes: Any) -> dict[str, Any]:
+    return {**EVERYTHING, "training": {**EVERYTHING["training"], **changes}}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(manager, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    train(EVERYTHING, out=folder, manager=manager)
+    return folder
+
+
+def test_a_run_leaves_what_is_promised(uninterrupted):
+    names = {path.name for path in uninterrupted.iterdir() if not path.name.startswith(".")}
+    assert {"pipeline.yaml", "manifest.json", "metrics.jsonl", "checkpoints"} <= names
+    assert [step for step, _ in find_checkpoints(uninterrupted / "checkpoints")] == [4, 8, 12]
+    lines = [json.loads(line) for line in (uninterrupted / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, 13))
+    manifest = json.loads((uninterrupted / "manifest.json").read_text())
+    assert manifest["seed"] == 0
+    assert any("toy_dense: toys" in line for line in manifest["components"])
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(manager, tmp_path, uninterrupted):
+    train(EVERYTHING, out=tmp_path / "again", manager=manager)
+    assert same(weights(tmp_path / "again"), weights(uninterrupted))
+    train(with_training(seed=1), out=tmp_path / "other", manager=manager)
+    assert not same(weights(tmp_path / "other"), weights(uninterrupted))
+
+
+@pytest.mark.parametrize("stop", [1, 4, 7, 9, 11])
+def test_stopped_and_gone_on_ends_in_the_same_bits(manager, tmp_path, uninterrupted, stop):
+    folder = tmp_path / "run"
+    with pytest.raises(Stopped, match=f"step {stop}") as caught:
+        train(EVERYTHING, out=folder, manager=manager, observers=[StopAt(stop)])
+    assert caught.value.exit_code == 75
+    assert find_checkpoints(folder / "checkpoints")[-1][0] == stop
+    result = train(EVERYTHING, out=folder, manager=manager)
+    assert result.step == 12
+    assert same(weights(folder), weights(uninterrupted))
+    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, 13))
+
+
+def test_gone_on_from_an_older_checkpoint_ends_in_the_same_bits(manager, tmp_path, uninterrupted):
+    folder = tmp_path / "run"
+    train(EVERYTHING, out=folder, manager=manager)
+    for step in ("000008", "000012"):
+        for file in (folder / "checkpoints" / step).iterdir():
+            file.unlink()
+        (folder / "checkpoints" / step).rmdir()
+    train(EVERYTHING, out=folder, manager=manager)
+    assert same(weights(folder), weights(uninterrupted))
+
+
+@pytest.mark.parametrize("left_out", ["sites", "rng", "draws", "optimizers", "ema"])
+def test_the_comparison_notices_what_a_checkpoint_leaves_out(manager, tmp_path, uninterrupted, left_out, monkeypatch):
+    from translate.training import loop
+
+    load = loop.load_checkpoint
+
+    def forgetful(path: Path) -> Any:
+        checkpoint = load(path)
+        state: Any = checkpoint.state
+        if left_out in {"sites", "rng"}:
+            fresh = {"sites": {}, "rng": loop.Engine(device="cpu").rng_state()}
+            for rank in state["ranks"]:
+                rank[left_out] = fresh[left_out]
+        elif left_out == "optimizers":
+            state["optimizers"] = {}
+        elif left_out == "ema":
+            state["ema"] = {"updates": 0}
+        else:
+            state["draws"] += 1
+        return checkpoint
+
+    folder = tmp_path / "run"
+    with pytest.raises(Stopped):
+        train(EVERYTHING, out=folder, manager=manager, observers=[StopAt(7)])
+    monkeypatch.setattr(loop, "load_checkpoint", forgetful)
+    train(EVERYTHING, out=folder, manager=manager)
+    assert not same(weights(folder), weights(uninterrupted))
+
+
+@pytest.mark.parametrize("workers", [2])
+def test_worker_processes_change_no_bit(manager, tmp_path, uninterrupted, workers):
+    document = {**EVERYTHING, "data": {**EVERYTHING["data"], "workers": workers}}
+    folder = tmp_path / "run"
+    with pytest.raises(Stopped):
+        train(document, out=folder, manager=manager, observers=[StopAt(5)])
+    train(EVERYTHING, out=folder, manager=manager)  # and back to none: the number of workers may change
+    assert same(weights(folder), weights(uninterrupted))
+
+
+def test_previews_change_no_bit(manager, tmp_path, uninterrupted):
+    train(with_training(preview_every=1, log_every=5), out=tmp_path / "run", manager=manager)
+    assert same(weights(tmp_path / "run"), weights(uninterrupted))
+
+
+def test_a_finished_run_says_so_and_goes_on_with_more_steps(manager, tmp_path):
+    folder = tmp_path / "run"
+    train(with_training(steps=4), out=folder, manager=manager)
+    assert train(with_training(steps=4), out=folder, manager=manager).already_done
+    assert train(with_training(steps=6), out=folder, manager=manager).step == 6
+
+
+def test_other_settings_in_the_same_folder_are_refused(manager, tmp_path):
+    folder = tmp_path / "run"
+    train(with_training(steps=4), out=folder, manager=manager)
+    changed = with_training(steps=8, batch_size=8)
+    with pytest.raises(UsageError, match="training.batch_size: 4 -> 8") as caught:
+        train(changed, out=folder, manager=manager)
+    assert "--out" in (caught.value.fix or "")
+
+
+@pytest.mark.parametrize("kind", ["file", "foreign"])
+def test_a_folder_that_is_no_run_is_left_alone(manager, tmp_path, kind):
+    folder = tmp_path / "run"
+    if kind == "file":
+        folder.write_text("mine")
+    else:
+        folder.mkdir()
+        (folder / "holiday.txt").write_text("mine")
+    with pytest.raises(UsageError):
+        train(EVERYTHING, out=folder, manager=manager)
+    assert "mine" in (folder if kind == "file" else folder / "holiday.txt").read_text()
+
+
+def test_numbers_that_stay_non_finite_end_the_run_and_touch_nothing(manager, tmp_path):
+    class Poison:
+        @hookimpl
+        def translate_step_finished(self, run: Any, step: int) -> None:
+            if step == 5:
+                self.before = {k: v.clone() for k, v in run.game.networks["D"].state_dict().items()}
+                with torch.no_grad():
+                    run.game.networks["G"].second.bias[0] = float("nan")
+
+    poison, folder = Poison(), tmp_path / "run"
+    with pytest.raises(NumbersError, match=r"at step 8: loss .*checkpoints/000004") as caught:
+        train(EVERYTHING, out=folder, manager=manager, observers=[poison])
+    assert caught.value.exit_code == 7
+    assert [step for step, _ in find_checkpoints(folder / "checkpoints")] == [4]
+
+
+def test_an_opened_run_holds_the_averages(manager, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    train(with_training(steps=4), out=folder, manager=manager)
+    monkeypatch.setattr("translate.pipeline.loading.default_manager", lambda: manager)
+    monkeypatch.setattr("translate.pipeline.building.default_manager", lambda: manager)
+    opened = open_trained(folder)
+    stored = load_checkpoint(opened.checkpoint).weights
+    mine = opened.game.networks["G"].state_dict()
+    assert all(torch.equal(mine[key], stored["ema/G"][key]) for key in mine)
+    assert not all(torch.equal(mine[key], stored["G"][key]) for key in mine)
+    assert opened.step == 4
+
+
+def test_accumulated_parts_train_like_the_whole_batch(manager, tmp_path):
+    plain = {
+        **EVERYTHING,
+        "networks": {"G": {"generator": "toy_dense", "makes": "target"}, "D": {"discriminator": "toy_dense"}},
+        "losses": {
+            "adversarial": {"loss": "lsgan", "real": "D(target)", "fake": "D(fake)"},
+            "reconstruction": EVERYTHING["losses"]["reconstruction"],
+        },
+    }
+    for parts in (1, 2):
+        training = {**EVERYTHING["training"], "accumulate": parts, "steps": 4}
+        train({**plain, "training": training}, out=tmp_path / str(parts), manager=manager)
+    first, second = weights(tmp_path / "1"), weights(tmp_path / "2")
+    for key in first:
+        torch.testing.assert_close(first[key], second[key], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_trains_and_resumes_bit_for_bit(manager, tmp_path, precision):
+    document = with_training(precision=precision, steps=8)
+    train(document, out=tmp_path / "whole", manager=manager)
+    with pytest.raises(Stopped):
+        train(document, out=tmp_path / "cut", manager=manager, observers=[StopAt(3)])
+    train(document, out=tmp_path / "cut", manager=manager)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "cut"))
+    assert not same(weights(tmp_path / "whole"), weights(tmp_path / "whole") | {"x": torch.zeros(1)})
+
+
+SCRIPT = """
+import sys, toys
+from translate.plugin_manager import PluginManager
+from translate.training import train
+sys.path.insert(0, {tests!r})
+manager = PluginManager(); manager.load_entry_points(); manager.register(toys.Plugin(), name="toys")
+import json
+train(json.load(open({document!r})), out={out!r}, manager=manager)
+"""
+
+
+def run_script(tmp_path: Path, document: dict[str, Any], out: Path, *launcher: str) -> subprocess.Popen[str]:
+    support = str(Path(toys.__file__).parent)
+    (tmp_path / "document.json").write_text(json.dumps(document))
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(tests=support, document=str(tmp_path / "document.json"), out=str(out)))
+    environment = {**os.environ, "PYTHONPATH": support, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    command = [sys.executable, *launcher, str(script)]
+    return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+@pytest.mark.timeout(180)
+def test_two_processes_train_like_one(manager, tmp_path):
+    plain = {
+        **EVERYTHING,
+        "networks": {"G": {"generator": "toy_dense", "makes": "target"}, "D": {"discriminator": "toy_dense"}},
+        "losses": {
+            "adversarial": {"loss": "lsgan", "real": "D(target)", "fake": "D(fake)"},
+            "reconstruction": EVERYTHING["losses"]["reconstruction"],
+        },
+        "training": {**EVERYTHING["training"], "steps": 6, "device": "cpu", "devices": 2},
+    }
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    process = run_script(tmp_path, plain, tmp_path / "two", *launcher)
+    output, _ = process.communicate(timeout=170)
+    assert process.returncode == 0, output
+    single = {**plain, "training": {**plain["training"], "devices": 1}}
+    train(single, out=tmp_path / "one", manager=manager)
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert one.keys() == two.keys()
+    for key in one:
+        torch.testing.assert_close(two[key], one[key], rtol=1e-3, atol=1e-5, msg=lambda m, key=key: f"{key}: {m}")
+
+
+@pytest.mark.timeout(120)
+def test_a_kill_in_the_middle_leaves_a_checkpoint_and_the_same_end(manager, tmp_path, uninterrupted):
+    folder = tmp_path / "run"
+    slow = {**EVERYTHING, "training": {**EVERYTHING["training"], "checkpoint_every": 1}}
+    process = run_script(tmp_path, slow, folder)
+    deadline = time.monotonic() + 90
+    while len(find_checkpoints(folder / "checkpoints") if (folder / "checkpoints").is_dir() else []) < 3:
+        assert time.monotonic() < deadline
+        assert process.poll() is None or process.returncode == 0
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    if process.stdout:
+        process.stdout.close()
+    train(EVERYTHING, out=folder, manager=manager)
+    assert same(weights(folder), weights(uninterrupted))

@@ -1,0 +1,277 @@
+"""Checkpoints: folders that are complete or not there, that notice every changed bit, and that hold no pickle.
+
+    checkpoints/000500/weights.safetensors    networks as `G/KEY`, their averages as `ema/G/KEY`
+                       state.safetensors      tensors of everything else that has a state
+                       state.json             the rest of the state, and the metadata (the pipeline among it)
+                       manifest.json          sizes and SHA-256 of the others, and of itself
+
+A save writes a hidden temporary folder, waits for each file, writes the manifest last, waits for the folder, renames
+it, and waits for the parent: a process that is killed at any moment leaves the old checkpoints and perhaps an orphan,
+which `clean_checkpoints` removes. The latest checkpoint is the one with the highest step whose manifest verifies; no
+pointer is kept and nothing is ever edited in place.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from translate.errors import ModelFileError, NumbersError
+from translate.training import files
+from translate.training.checkpoint_folders import (
+    STATE,
+    STATE_JSON,
+    WEIGHTS,
+    clean_checkpoints,
+    find_checkpoints,
+    is_removable,
+    latest_checkpoint,
+    left_name,
+    prune_checkpoints,
+    remove_folder,
+)
+from translate.training.manifest import MANIFEST, MAX_JSON, Manifest, damaged, read_manifest, verify
+from translate.training.tensorfile import read_tensors, tensor_chunks
+from translate.training.trees import Tree, TreeError, decode_tree, encode_tree
+
+__all__ = [
+    "Checkpoint",
+    "clean_checkpoints",
+    "find_checkpoints",
+    "latest_checkpoint",
+    "load_checkpoint",
+    "prune_checkpoints",
+    "save_checkpoint",
+]
+
+_CHECKED: Final = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64})
+_NETWORK: Final = re.compile(r"(ema/)?(?!ema\Z)[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Checkpoint:
+    """What a checkpoint holds.
+
+    Attributes:
+        step: Iterations that were done when it was saved.
+        weights: State dicts by network; averages as `ema/NAME`.
+        state: Everything else that has a state (None when it was not asked for).
+        metadata: The pipeline, versions, plugins.
+        path: The folder.
+    """
+
+    step: int
+    weights: dict[str, dict[str, Tensor]]
+    state: Tree = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    path: Path
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    *,
+    weights: Mapping[str, Mapping[str, Tensor]],
+    state: Tree,
+    metadata: Mapping[str, Any],
+) -> Path:
+    """Save a checkpoint; when this returns, it is on the disk.
+
+    An intact checkpoint of the same step with the same content is left alone; any other one is replaced.
+
+    Args:
+        folder: The folder of all checkpoints of a run; created when missing.
+        step: Iterations done.
+        weights: State dicts by network; averages as `ema/NAME`. Tied tensors are written in full for each name.
+        state: Optimisers, schedules, pools, RNG, position: any `Tree`.
+        metadata: What is needed to use the weights: the pipeline, versions, plugins. Any `Tree` without tensors.
+
+    Returns:
+        The checkpoint's folder, `folder/000500`.
+
+    Raises:
+        NumbersError: A weight is not finite; nothing is written.
+        TypeError: A state dict or the state holds something that cannot be saved exactly; nothing is written.
+        MachineError: The disk is full, rights are missing, something is in the way; what was written is removed.
+    """
+    flat = _flat_weights(weights)
+    try:
+        state_json, tensors = encode_tree(state)
+        metadata_json, stray = encode_tree(dict(metadata))
+        if stray:
+            raise TreeError(f"metadata{next(iter(stray))}: a tensor")
+        header = {"format": "translate-checkpoint-1", "step": str(step), "networks": json.dumps(list(weights))}
+        weights_size, weights_chunks = tensor_chunks(flat, header)
+        state_size, state_chunks = tensor_chunks(tensors, {"format": "translate-state-1"})
+    except ValueError as exc:
+        msg = f"the state of the run cannot be saved: {exc}"
+        raise TypeError(msg) from exc
+    _check_finite(flat)
+    document = {"metadata": metadata_json, "state": state_json}
+    text = json.dumps(document, allow_nan=False, indent=1).encode("ascii")
+    contents = {WEIGHTS: weights_chunks, STATE: state_chunks, STATE_JSON: iter([text])}
+    target, temporary = folder / f"{step:06d}", folder / left_name(step, "new")
+    with files.disk_errors(folder, needed=weights_size + state_size + len(text)):
+        _make_parents(folder)
+        try:
+            manifest = _write(temporary, step, contents)
+            _publish(temporary, target, manifest)
+        except BaseException:
+            with suppress(OSError):
+                remove_folder(temporary)
+            raise
+        files.fsync(folder)
+    return target
+
+
+def load_checkpoint(path: Path, *, device: torch.device | str = "cpu", state: bool = True) -> Checkpoint:
+    """Verify and read a checkpoint.
+
+    Args:
+        path: Its folder.
+        device: Where the tensors are wanted.
+        state: Also read what only a training needs (else `Checkpoint.state` is None).
+
+    Raises:
+        ModelFileError: It is incomplete, damaged, or of a newer version; names file and field.
+        MachineError: It cannot be read.
+    """
+    path = Path(path)
+    with files.disk_errors(path):
+        manifest = read_manifest(path)
+        verify(path, manifest)
+        for name in (WEIGHTS, STATE, STATE_JSON):
+            if name not in manifest.files:
+                raise damaged(path / MANIFEST, "files", f"does not list {name}")
+        flat, header = read_tensors(path / WEIGHTS, device=device)
+        tensors = read_tensors(path / STATE, device=device)[0] if state else {}
+        document = _read_json(path / STATE_JSON)
+    try:
+        metadata = decode_tree(document["metadata"], {})
+        tree = decode_tree(document["state"], tensors) if state else None
+    except TreeError as exc:
+        raise damaged(path / STATE_JSON, "content", str(exc)) from exc
+    if not isinstance(metadata, dict):
+        raise damaged(path / STATE_JSON, "metadata", "not a mapping")
+    weights = _nested_weights(path / WEIGHTS, flat, header)
+    return Checkpoint(step=manifest.step, weights=weights, state=tree, metadata=metadata, path=path)
+
+
+def _make_parents(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        files.fsync(folder.parent)
+
+
+def _write(temporary: Path, step: int, contents: Mapping[str, Iterable[files.Buffer]]) -> Manifest:
+    if temporary.exists():  # left by an earlier failure of this very process
+        remove_folder(temporary)
+    files.make_folder(temporary)
+    written = {}
+    for name, chunks in contents.items():
+        written[name] = files.write_bytes(temporary / name, chunks)
+        files.fsync(temporary / name)
+    manifest = Manifest(step=step, files=written)
+    files.write_bytes(temporary / MANIFEST, [manifest.to_bytes()])
+    files.fsync(temporary / MANIFEST)
+    files.fsync(temporary)
+    return manifest
+
+
+def _publish(temporary: Path, target: Path, manifest: Manifest) -> None:
+    """Give a complete temporary folder its name; the only rename onto a name that anybody reads."""
+    if not os.path.lexists(target):
+        files.rename(temporary, target)
+        return
+    if _is_same(target, manifest):
+        remove_folder(temporary)
+        return
+    if not is_removable(target, intact=False):
+        raise FileExistsError(errno.EEXIST, "not a checkpoint of ours", str(target))
+    aside = target.parent / left_name(manifest.step, "old")
+    files.rename(target, aside)
+    files.rename(temporary, target)
+    remove_folder(aside)
+
+
+def _is_same(target: Path, manifest: Manifest) -> bool:
+    try:
+        found = read_manifest(target)
+        verify(target, found)
+    except ModelFileError:
+        return False
+    return found == manifest
+
+
+def _flat_weights(weights: Mapping[str, Mapping[str, Any]]) -> dict[str, Tensor]:
+    flat = {}
+    for network, tensors in weights.items():
+        if not _NETWORK.match(network):
+            msg = f"'{network}' cannot name a network in a checkpoint"
+            raise ValueError(msg)
+        for key, tensor in tensors.items():
+            if not isinstance(tensor, Tensor):
+                msg = f"the state dict of network '{network}' holds a {type(tensor).__name__} at '{key}', not a tensor"
+                raise TypeError(msg)
+            flat[f"{network}/{key}"] = tensor
+    return flat
+
+
+def _check_finite(flat: Mapping[str, Tensor]) -> None:
+    for name, tensor in flat.items():
+        if tensor.dtype in _CHECKED and not _is_finite(tensor):
+            network, _, key = name.removeprefix("ema/").partition("/")
+            raise NumbersError(
+                f"the weight '{key}' of network '{network}' is not finite; no checkpoint was saved",
+                fix="go on from the last checkpoint with a lower learning rate, gradient clipping or precision: fp32",
+            )
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    wide = torch.float32 if tensor.dtype in {torch.float16, torch.bfloat16} else None
+    norm = torch.linalg.vector_norm(tensor.detach(), dtype=wide)  # several times faster than isfinite; may overflow
+    return bool(torch.isfinite(norm)) or bool(torch.isfinite(tensor).all())
+
+
+def _nested_weights(path: Path, flat: Mapping[str, Tensor], header: Mapping[str, str]) -> dict[str, dict[str, Tensor]]:
+    try:
+        names = json.loads(header["networks"])
+    except (KeyError, ValueError, RecursionError) as exc:
+        raise damaged(path, "networks", f"missing or malformed ({exc})") from exc
+    if not isinstance(names, list) or not all(isinstance(name, str) and _NETWORK.match(name) for name in names):
+        raise damaged(path, "networks", "not a list of names")
+    weights: dict[str, dict[str, Tensor]] = {name: {} for name in names}
+    for name, tensor in flat.items():
+        parts = name.split("/", 2 if name.startswith("ema/") else 1)
+        network, key = "/".join(parts[:-1]), parts[-1]
+        if network not in weights:
+            raise damaged(path, name, "belongs to no network of the list")
+        weights[network][key] = tensor
+    return weights
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > MAX_JSON:
+        raise damaged(path, "size", f"more than {MAX_JSON:,} bytes")
+    try:
+        document = json.loads(path.read_bytes(), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as exc:
+        raise damaged(path, "content", f"not JSON ({exc})") from exc
+    if not isinstance(document, dict) or set(document) != {"metadata", "state"}:
+        raise damaged(path, "content", "not a mapping of 'metadata' and 'state'")
+    return document
+
+
+def _no_constant(name: str) -> Any:
+    msg = f"{name} is not JSON"
+    raise ValueError(msg)

@@ -1,0 +1,448 @@
+"""Training: from a pipeline to a run's folder."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from translate.data.stream import Stream
+from translate.errors import NumbersError, PluginError, TranslateError
+from translate.optimizers import build_optimizer, load_optimizer_state, optimizer_state
+from translate.pipeline.building import Game, build
+from translate.pipeline.checking import check
+from translate.pipeline.evaluating import Evaluator, scheduled
+from translate.pipeline.loading import load_pipeline
+from translate.pipeline.opening import open_dataset, stream_settings
+from translate.pipeline.settings import Pipeline
+from translate.plugin_manager import PluginManager, default_manager
+from translate.training.checkpoint import (
+    Checkpoint,
+    clean_checkpoints,
+    latest_checkpoint,
+    load_checkpoint,
+    prune_checkpoints,
+    save_checkpoint,
+)
+from translate.training.ema import Ema
+from translate.training.engine import Engine, translated_errors
+from translate.training.lock import RunLock
+from translate.training.opening import load_networks
+from translate.training.preview import Preview
+from translate.training.run import (
+    CHECKPOINTS,
+    Run,
+    describe_run,
+    prepare_folder,
+    write_manifest,
+    write_pipeline,
+)
+from translate.training.stopping import StopRequests
+from translate.training.turns import LatentSource, TurnRunner
+
+log = logging.getLogger(__name__)
+
+FP16_PATIENCE = 32  # the loss scale finds its size by skipping steps; it starts at 65536 and halves
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """How a training ended.
+
+    Attributes:
+        folder: The run's folder.
+        step: Iterations done.
+        checkpoint: The newest checkpoint.
+        already_done: Nothing was left to do.
+    """
+
+    folder: Path
+    step: int
+    checkpoint: Path
+    already_done: bool = False
+
+
+def train(
+    source: str | Path | Mapping[str, Any] | Pipeline,
+    overrides: Sequence[str] = (),
+    *,
+    out: str | Path | None = None,
+    observers: Sequence[object] = (),
+    manager: PluginManager | None = None,
+    take_over: bool = False,
+) -> TrainingResult:
+    """Train a pipeline; the same call goes on where an earlier one stopped.
+
+    Args:
+        source: Name of a shipped pipeline, path of a YAML file, plain data, or a loaded pipeline.
+        overrides: `a.b=value`, as on the command line (not for a loaded pipeline).
+        out: The run's folder; by default `runs/NAME`.
+        observers: Objects with event hooks, besides the pipeline's observers.
+        manager: The plugins; by default all that are installed.
+        take_over: Also take a folder whose lock a process on another host left.
+
+    Raises:
+        PipelineError: The pipeline is wrong; nothing was started.
+        DataError: The data is missing or wrong.
+        MachineError: Disk, memory or device.
+        NumbersError: Losses or gradients stayed non-finite; the last good checkpoint is kept.
+        Stopped: By SIGTERM or SIGUSR1; a checkpoint is saved.
+        Interrupted: By Ctrl-C; a checkpoint is saved.
+    """
+    manager = manager or default_manager()
+    with StopRequests() as stop:
+        pipeline = source if isinstance(source, Pipeline) else load_pipeline(source, overrides, catalogue=manager.catalogue)
+        keys = pipeline.training
+        engine = Engine(
+            device=keys.device,
+            devices=keys.devices,
+            nodes=keys.nodes,
+            precision=keys.precision,
+            deterministic=keys.deterministic,
+        )
+        folder = Path(out) if out is not None else Path("runs") / pipeline.name
+        engine.launch()
+        try:
+            with _Prepared(pipeline, folder, engine, take_over=take_over):
+                trainer = Trainer(pipeline, folder, engine, manager, observers, stop)
+                return trainer.run()
+        finally:
+            engine.close()
+
+
+class _Prepared:
+    """The run's folder, created and locked by the main process while the others wait."""
+
+    def __init__(self, pipeline: Pipeline, folder: Path, engine: Engine, *, take_over: bool) -> None:
+        self._pipeline, self._folder, self._engine = pipeline, folder, engine
+        self._lock: AbstractContextManager[Any] = nullcontext()
+        self._take_over = take_over
+
+    def __enter__(self) -> None:
+        if self._engine.is_main:
+            prepare_folder(self._folder, self._pipeline)
+            self._lock = RunLock(self._folder, take_over=self._take_over)
+        self._lock.__enter__()
+        if self._engine.is_main:
+            clean_checkpoints(self._folder / CHECKPOINTS)
+        self._engine.barrier()
+
+    def __exit__(self, *error: Any) -> None:
+        self._lock.__exit__(*error)
+
+
+class Trainer:
+    """One training in one process.
+
+    Args:
+        pipeline: What to train.
+        folder: The run's folder, prepared.
+        engine: Launched.
+        manager: For components and event hooks.
+        observers: Besides those of the pipeline.
+        stop: Requests to stop.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        folder: Path,
+        engine: Engine,
+        manager: PluginManager,
+        observers: Sequence[object],
+        stop: StopRequests,
+    ) -> None:
+        self.pipeline, self.folder, self.engine, self.stop = pipeline, folder, engine, stop
+        self._manager, self._extra = manager, observers
+        dataset = open_dataset(pipeline, "train")
+        self.stream = Stream(
+            dataset,
+            stream_settings(pipeline),
+            batch_size=pipeline.training.batch_size,
+            rank=engine.rank,
+            world_size=engine.world_size,
+        )
+        fields = self.stream.fields
+        check(pipeline, fields, catalogue=manager.catalogue)
+        self.game: Game = build(pipeline, fields, catalogue=manager.catalogue)
+        self.game.device = engine.device
+        engine.seed(pipeline.training.seed)
+        for name, network in self.game.networks.items():
+            self.game.networks[name] = engine.setup_module(network.train())
+        ema = pipeline.training.ema
+        generators = {n: m for n, m in self.game.networks.items() if pipeline.side(n) == "generators"}
+        self.ema = Ema(generators, decay=ema.decay, start=ema.start) if ema else None
+        self.latents = LatentSource(
+            self.game,
+            pipeline.training.seed,
+            pipeline.training.batch_size,
+            engine.device,
+            engine.rank,
+            engine.world_size,
+        )
+        self.draws = 0
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self._optimizer_of: dict[str, tuple[Any, ...]] = {}
+        self._batches: Iterator[dict[str, torch.Tensor]] | None = None
+        self._description = describe_run(pipeline, dataset)
+        self.runner: TurnRunner | None = None
+        self.phase = -1
+
+    # -- the loop ---------------------------------------------------------------------------------------------------
+
+    def run(self) -> TrainingResult:
+        """Train until the last step, or until something stops it."""
+        steps = self.pipeline.training.steps
+        checkpoint = self._resume()
+        start = checkpoint.step if checkpoint else 0
+        if checkpoint is not None and start >= steps:
+            return TrainingResult(self.folder, start, checkpoint.path, already_done=True)
+        run = Run(self.folder, self.pipeline, self.game, steps, start, self.engine.is_main)
+        observers = [use.create() for use in self.pipeline.observers] if self.engine.is_main else []
+        self._hook = self._manager.subset_for_events([*observers, *self._extra])
+        self._run = run
+        if self.engine.is_main:
+            write_pipeline(self.folder, self.pipeline)
+            warning = write_manifest(self.folder, self._description)
+            if warning:
+                log.warning(warning)
+        self._preview = Preview(self.game, self.stream, self.engine.device) if self.engine.is_main else None
+        self._saved = checkpoint.path if checkpoint else None
+        reason, step = "failed", start
+        self._notify("translate_run_started")
+        try:
+            with translated_errors("training", "lower training.batch_size or data.image_size, or raise training.accumulate"):
+                if start == 0:
+                    self._show_preview(0)
+                if checkpoint is not None:
+                    self._restore_rng(checkpoint)
+                for step in self._iterations(start, steps):
+                    pass
+            reason = "done"
+        except TranslateError as exc:
+            reason = {75: "stopped", 130: "interrupted"}.get(exc.exit_code, "failed")
+            raise
+        finally:
+            self._close_data()
+            self._notify("translate_run_finished", step=step, reason=reason)
+        assert self._saved is not None
+        return TrainingResult(self.folder, steps, self._saved)
+
+    def _iterations(self, start: int, steps: int) -> Iterator[int]:
+        """Run the iterations; yields the number of iterations done after each."""
+        keys = self.pipeline.training
+        each_step = bool(self._hook.translate_step_finished.get_hookimpls())
+        self.stop.started = True
+        clock, counted = time.perf_counter(), start
+        for step in range(start, steps):
+            self._begin_phase(step)
+            assert self.runner is not None
+            values = self.runner.iterate(step)
+            self.draws = self.runner.draws
+            done = step + 1
+            if self.ema is not None:
+                self.ema.update(done)
+            if self.engine.device.type == "cpu" or done % keys.log_every == 0 or done == steps:
+                self._check_numbers(done, values)
+            if each_step:
+                self._notify("translate_step_finished", step=done)
+            if done % keys.log_every == 0 or done in {start + 1, steps}:
+                seconds = (time.perf_counter() - clock) / max(1, done - counted)
+                clock, counted = time.perf_counter(), done
+                self._log(done, values, seconds)
+            if (keys.preview_every and done % keys.preview_every == 0) or done == steps:
+                self._show_preview(done)
+            stopping = self.engine.any(self.stop.requested is not None)
+            if stopping or done % keys.checkpoint_every == 0 or done == steps:
+                self._save(done)
+            yield done
+            if stopping and done < steps:
+                raise self.stop.error(done)
+
+    def _begin_phase(self, step: int) -> None:
+        index = self.pipeline.phase_at(step)
+        if index == self.phase:
+            return
+        if self.runner is not None:
+            self.runner.evaluator.release()
+        phase = self.pipeline.phases[index]
+        keys = self.pipeline.training
+        evaluator = Evaluator(
+            self.game,
+            index,
+            autocast=None if keys.precision == "fp32" else self.engine.autocast,
+            keep_graphs=keys.accumulate == 1,
+        )
+        self._set_optimizers(index)
+        self.phase = index
+        self.runner = TurnRunner(
+            evaluator,
+            self.engine,
+            {name: self.optimizers[name] for name in phase.turns},
+            self._next_batch,
+            self.latents,
+            keys.accumulate,
+            self.draws,
+        )
+
+    def _set_optimizers(self, index: int) -> None:
+        """An optimiser for each turn; those whose settings and networks are those of the phase before go on."""
+        phase = self.pipeline.phases[index]
+        kept: dict[str, torch.optim.Optimizer] = {}
+        for name, turn in phase.turns.items():
+            settings = replace(phase.optimizers[name], lr=0.0)
+            identity = (turn.learn, settings.name, tuple(sorted(settings.parameters.items(), key=repr)).__repr__())
+            if name in self.optimizers and self._optimizer_of[name] == identity:
+                kept[name] = self.optimizers[name]
+                continue
+            lr = scheduled(self.game, phase.optimizers[name].lr)
+            parameters = [parameter for network in turn.learn for parameter in self.game.trainable[network]]
+            kept[name] = build_optimizer(
+                {"name": settings.name, **settings.parameters},
+                parameters,
+                lr=float(lr(phase.start)) if callable(lr) else lr,
+            )
+            self._optimizer_of[name] = identity
+        self.optimizers = kept
+
+    def _next_batch(self) -> Mapping[str, torch.Tensor]:
+        if self._batches is None:
+            self._batches = self.stream.batches(self.draws * self.pipeline.training.batch_size)
+        batch = next(self._batches)
+        return {name: value.to(self.engine.device, non_blocking=True) for name, value in batch.items()}
+
+    def _close_data(self) -> None:
+        if self._batches is not None:
+            self._batches.close()  # type: ignore[attr-defined]
+            self._batches = None
+
+    # -- what is seen -----------------------------------------------------------------------------------------------
+
+    def _check_numbers(self, step: int, values: Mapping[str, torch.Tensor]) -> None:
+        keys = self.pipeline.training
+        patience = keys.patience if keys.precision != "fp16" else max(keys.patience, FP16_PATIENCE)
+        skips = {name: self.engine.read_skips(optimizer) for name, optimizer in self.optimizers.items()}
+        worst = max(skips, key=lambda name: skips[name])
+        if skips[worst] < patience:
+            return
+        bad = [name for name, value in values.items() if not bool(torch.isfinite(value).all())]
+        learn = ", ".join(self.pipeline.phases[self.phase].turns[worst].learn)
+        kept = f"the last good checkpoint is {self._saved}" if self._saved else "there is no checkpoint yet"
+        which = f"loss {', '.join(bad)}" if bad else "no loss, but a gradient"
+        raise NumbersError(
+            f"not finite for {skips[worst]} steps in a row at step {step}: {which}, in the turn '{worst}' ({learn}); {kept}",
+            where=str(self.folder),
+            fix="lower the learning rate (training.optimizers.*.lr), clip gradients (clip_norm: 1), or use precision fp32",
+        )
+
+    def _log(self, step: int, values: Mapping[str, torch.Tensor], seconds: float) -> None:
+        names = list(values)
+        numbers = torch.stack([values[name].float() for name in names]).tolist() if names else []
+        logged = self.engine.mean(dict(zip(names, numbers, strict=True)))
+        for name, optimizer in self.optimizers.items():
+            logged[f"lr.{name}"] = float(optimizer.param_groups[0]["lr"])
+        logged["seconds_per_step"] = seconds
+        self._notify("translate_step_logged", step=step, values=logged)
+
+    def _show_preview(self, step: int) -> None:
+        if self._preview is None:
+            return
+        averages = self.ema.modules if self.ema is not None else {}
+        pictures = self._preview.pictures({**self.game.networks, **averages}, step)
+        if pictures:
+            self._notify("translate_preview_ready", step=step, pictures=pictures)
+
+    def _notify(self, event: str, **arguments: Any) -> None:
+        if not self.engine.is_main:
+            return
+        try:
+            getattr(self._hook, event)(run=self._run, **arguments)
+        except TranslateError:
+            raise
+        except Exception as exc:
+            raise PluginError(
+                f"an observer failed at {event}: {type(exc).__name__}: {exc}",
+                fix="leave it out (training.observers) or report this to its authors",
+            ) from exc
+
+    # -- state ------------------------------------------------------------------------------------------------------
+
+    def _save(self, step: int) -> None:
+        own = {
+            "sites": {key: dict(module.state_dict()) for key, module in self.game.sites.items()},
+            "rng": self.engine.rng_state(),
+        }
+        ranks = self.engine.gather_objects(own)
+        if self.engine.is_main:
+            weights = {name: dict(network.state_dict()) for name, network in self.game.networks.items()}
+            state = {
+                "draws": self.draws,
+                "phase": self.phase,
+                "optimizers": {name: optimizer_state(optimizer) for name, optimizer in self.optimizers.items()},
+                "ema": self.ema.state_dict() if self.ema else None,
+                "engine": self.engine.state_dict(),
+                "ranks": ranks,
+            }
+            metadata = {
+                "pipeline": dict(self.pipeline.resolved),
+                "name": self.pipeline.name,
+                "fields": {name: spec.as_dict() for name, spec in self.stream.fields.items()},
+                "run": {key: value for key, value in self._description.items() if key != "command"},
+                "threads": torch.get_num_threads(),
+                "world_size": self.engine.world_size,
+                "device": self.engine.device.type,
+            }
+            if self.ema is not None:
+                weights |= self.ema.weights()
+            checkpoints = self.folder / CHECKPOINTS
+            save_checkpoint(checkpoints, step, weights=weights, state=state, metadata=metadata)
+            prune_checkpoints(checkpoints, self.pipeline.training.keep_checkpoints)
+            self._notify("translate_checkpoint_saved", step=step, folder=checkpoints / f"{step:06d}")
+        self.engine.barrier()
+        self._saved = self.folder / CHECKPOINTS / f"{step:06d}"
+
+    def _resume(self) -> Checkpoint | None:
+        path = latest_checkpoint(self.folder / CHECKPOINTS, warn=log.warning)
+        if path is None:
+            return None
+        checkpoint = load_checkpoint(path)
+        state: Any = checkpoint.state
+        load_networks(self.game, checkpoint)
+        self.draws = int(state["draws"])
+        if self.ema is not None:
+            self.ema.load_state_dict(state["ema"] or {"updates": 0}, checkpoint.weights)
+        self.engine.load_state_dict(state["engine"])
+        self._set_optimizers(int(state["phase"]))
+        for name, saved in state["optimizers"].items():
+            load_optimizer_state(self.optimizers[name], saved)
+        self._restore_sites(state["ranks"][self.engine.rank % len(state["ranks"])]["sites"])
+        self._say_differences(checkpoint)
+        return checkpoint
+
+    def _restore_sites(self, saved: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
+        for graph in self.game.graphs:
+            for node in graph.nodes:
+                if node.key in saved:
+                    operation: Any = self.game.operation(node)
+                    operation.load_state_dict({key: t.to(self.engine.device) for key, t in saved[node.key].items()})
+
+    def _restore_rng(self, checkpoint: Checkpoint) -> None:
+        ranks: Any = checkpoint.state["ranks"]  # type: ignore[index,call-overload]
+        self.engine.set_rng_state(ranks[self.engine.rank % len(ranks)]["rng"])
+
+    def _say_differences(self, checkpoint: Checkpoint) -> None:
+        now = {
+            "threads": torch.get_num_threads(),
+            "world_size": self.engine.world_size,
+            "device": self.engine.device.type,
+        }
+        changed = [f"{key} {checkpoint.metadata.get(key)} -> {value}" for key, value in now.items()]
+        changed = [text for text, (key, value) in zip(changed, now.items(), strict=True) if checkpoint.metadata.get(key) != value]
+        if changed and self.engine.is_main:
+            log.warning("goes on, but not bit for bit as it would have: %s", ", ".join(changed))

@@ -1,0 +1,171 @@
+"""Opening what a training left: a run's folder or one of its checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from translate.errors import ModelFileError, PipelineError, PluginError, UsageError
+from translate.pipeline.building import Game, build
+from translate.pipeline.loading import load_pipeline
+from translate.pipeline.settings import Pipeline
+from translate.specs import Image, Label, Scalar, Spec, Vector
+from translate.specs import Tensor as TensorSpec
+from translate.training.checkpoint import Checkpoint, latest_checkpoint, load_checkpoint
+from translate.training.run import CHECKPOINTS
+
+SPECS: Mapping[str, type[Spec]] = {spec.__name__: spec for spec in (Image, Label, Scalar, TensorSpec, Vector)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A trained pipeline.
+
+    Attributes:
+        pipeline: As it was trained.
+        game: Its networks on the CPU; generators hold their averaged weights where the run kept an average.
+        step: Iterations done.
+        checkpoint: The checkpoint's folder.
+        run_folder: The run's folder.
+        manifest: Metadata of the checkpoint: versions, plugins, seed.
+    """
+
+    pipeline: Pipeline
+    game: Game
+    step: int
+    checkpoint: Path
+    run_folder: Path
+    manifest: Mapping[str, Any]
+
+
+def open_trained(path: str | Path) -> Opened:
+    """Open a run (its newest checkpoint) or a checkpoint. Nothing but the checkpoint is read, not the data.
+
+    Raises:
+        UsageError: There is nothing at this path.
+        ModelFileError: The checkpoint is damaged, or does not fit its own pipeline.
+        PluginError: A component that it needs is not installed; names what supplied it.
+    """
+    folder = find_checkpoint(Path(path))
+    checkpoint = load_checkpoint(folder, state=False)
+    pipeline = recorded_pipeline(checkpoint)
+    fields = {name: read_spec(value, folder) for name, value in checkpoint.metadata["fields"].items()}
+    game = build(pipeline, fields)
+    load_networks(game, checkpoint)
+    for name, network in game.networks.items():
+        if f"ema/{name}" in checkpoint.weights:
+            fit(network, name, checkpoint.weights[f"ema/{name}"], folder)
+    run_folder = folder.parent.parent if folder.parent.name == CHECKPOINTS else folder.parent
+    return Opened(
+        pipeline=pipeline,
+        game=game,
+        step=checkpoint.step,
+        checkpoint=folder,
+        run_folder=run_folder,
+        manifest=checkpoint.metadata,
+    )
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The checkpoint that a path means: itself, or the newest of a run.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if (path / "manifest.json").is_file() and (path / "weights.safetensors").is_file():
+        return path
+    found = latest_checkpoint(path / CHECKPOINTS) if (path / CHECKPOINTS).is_dir() else None
+    if found is not None:
+        return found
+    runs = sorted(p.name for p in path.parent.iterdir() if (p / CHECKPOINTS).is_dir()) if path.parent.is_dir() else []
+    listing = f" Runs beside it: {', '.join(runs[:8])}." if runs else ""
+    raise UsageError(
+        f"'{path}' is neither a run nor a checkpoint.{listing}",
+        fix="give a run's folder, such as runs/pix2pix, or a folder below its checkpoints/",
+    )
+
+
+def recorded_pipeline(checkpoint: Checkpoint) -> Pipeline:
+    """The pipeline that a checkpoint carries.
+
+    Raises:
+        PluginError: It cannot be read with the plugins that are installed; names those it was made with.
+        ModelFileError: The checkpoint carries none.
+    """
+    document = checkpoint.metadata.get("pipeline")
+    if not isinstance(document, Mapping) or not isinstance(checkpoint.metadata.get("fields"), Mapping):
+        raise ModelFileError("the checkpoint carries no pipeline", where=str(checkpoint.path / "state.json"))
+    try:
+        return load_pipeline(document)
+    except PipelineError as exc:
+        made_with = checkpoint.metadata.get("run", {}).get("components", [])
+        unknown = [p for p in exc.problems if "Available:" in p.message or "is not a" in p.message]
+        if unknown:
+            names = [str(line) for line in made_with if any(f" {_quoted(p.message)}:" in f"{line} " for p in unknown)]
+            supplied = f" It came from: {'; '.join(names)}." if names else ""
+            distributions = sorted({line.rpartition("(")[2].split(" ")[0] for line in names})
+            raise PluginError(
+                f"a component of this checkpoint is not installed: {unknown[0].message}{supplied}",
+                where=str(checkpoint.path),
+                fix=f"pip install {' '.join(distributions)}" if distributions else "install the plugin that supplies it",
+            ) from exc
+        raise ModelFileError(
+            f"the checkpoint's pipeline does not fit this version: {exc.problems[0]}",
+            where=str(checkpoint.path),
+            fix=f"it was made with translate-images {checkpoint.metadata.get('run', {}).get('translate', 'unknown')}",
+        ) from exc
+
+
+def _quoted(message: str) -> str:
+    return message.split("'")[1] if message.count("'") >= 2 else ""
+
+
+def read_spec(value: Mapping[str, Any], where: Path) -> Spec:
+    """A spec from plain data, as `Spec.as_dict` gives it.
+
+    Raises:
+        ModelFileError: It is not one.
+    """
+    content = dict(value)
+    kind = SPECS.get(str(content.pop("kind", "")))
+    try:
+        if kind is None:
+            raise TypeError("unknown kind")
+        return kind(**{key: tuple(item) if isinstance(item, list) else item for key, item in content.items()})
+    except TypeError as exc:
+        raise ModelFileError(f"a field's description cannot be read ({exc}): {value}", where=str(where)) from exc
+
+
+def load_networks(game: Game, checkpoint: Checkpoint) -> None:
+    """Load the weights of all networks.
+
+    Raises:
+        ModelFileError: They do not fit; names the first differences.
+    """
+    for name, network in game.networks.items():
+        if name not in checkpoint.weights:
+            raise ModelFileError(f"the checkpoint holds no network '{name}'", where=str(checkpoint.path))
+        fit(network, name, checkpoint.weights[name], checkpoint.path)
+
+
+def fit(network: Any, name: str, weights: Mapping[str, Tensor], where: Path) -> None:
+    """Load one network's weights.
+
+    Raises:
+        ModelFileError: Names or shapes differ; shows the first three.
+    """
+    mine = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    theirs = {key: tuple(value.shape) for key, value in weights.items()}
+    differing = [key for key in sorted(mine.keys() | theirs.keys()) if mine.get(key) != theirs.get(key)]
+    if differing:
+        shown = "; ".join(f"{key}: {theirs.get(key, 'absent')} for {mine.get(key, 'absent')}" for key in differing[:3])
+        raise ModelFileError(
+            f"the weights of network '{name}' do not fit ({len(differing)} differ): {shown}",
+            where=str(where),
+            fix="use the pipeline with which they were trained",
+        )
+    network.load_state_dict(dict(weights))

@@ -1,0 +1,191 @@
+"""A run's folder: what is written there at the start, and what may change when a run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from translate import __version__
+from translate.data.request import Dataset
+from translate.errors import MachineError, ModelFileError, PipelineError, UsageError
+from translate.pipeline.building import Game
+from translate.pipeline.document import read_document
+from translate.pipeline.dumping import dump
+from translate.pipeline.settings import Pipeline, Use
+from translate.training import files
+from translate.training.checkpoint import find_checkpoints
+
+PIPELINE: Final = "pipeline.yaml"
+MANIFEST: Final = "manifest.json"
+CHECKPOINTS: Final = "checkpoints"
+
+FREE: Final = (
+    "description", "data.root", "data.workers", "data.cache_mb", "preview", "inference", "export", "evaluation",
+    "training.steps", "training.device", "training.devices", "training.nodes", "training.log_every",
+    "training.preview_every", "training.preview_count", "training.checkpoint_every", "training.keep_checkpoints",
+    "training.patience", "training.observers",
+)  # fmt: skip
+"""Keys that may differ when a run goes on: none of them changes what is learnt from a batch."""
+
+
+@dataclass
+class Run:
+    """One training, as observers see it.
+
+    Attributes:
+        folder: The run's folder.
+        pipeline: What is trained.
+        game: The networks.
+        steps: Iterations of the whole run.
+        start_step: Iterations that were done when this process began.
+        is_main: Whether this process writes files.
+    """
+
+    folder: Path
+    pipeline: Pipeline
+    game: Game
+    steps: int
+    start_step: int
+    is_main: bool = True
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+
+def prepare_folder(folder: Path, pipeline: Pipeline) -> None:
+    """Create a run's folder, or make sure that it is a run of this very pipeline.
+
+    Raises:
+        UsageError: Something else is there, or the pipeline differs in more than the free keys.
+        MachineError: The folder cannot be written.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise UsageError(f"'{folder}' is not a folder", fix="choose another folder with --out")
+    recorded = folder / PIPELINE
+    if folder.is_dir() and not recorded.is_file() and any(not p.name.startswith(".") for p in folder.iterdir()):
+        raise UsageError(
+            f"'{folder}' holds other files and no run", fix="choose another folder with --out, or empty this one"
+        )
+    with files.disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if recorded.is_file() and find_checkpoints(folder / CHECKPOINTS):
+        _compare(recorded, pipeline)
+
+
+def _compare(recorded: Path, pipeline: Pipeline) -> None:
+    try:
+        before = dict(_flat(read_document(recorded).data))
+    except PipelineError as exc:
+        raise ModelFileError(f"the run's pipeline cannot be read: {exc}", where=str(recorded)) from exc
+    after = dict(_flat(pipeline.resolved))
+    changed = [
+        f"{key}: {_shown(before.get(key))} -> {_shown(after.get(key))}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key) and not any(key == free or key.startswith(f"{free}.") for free in FREE)
+    ]
+    if changed:
+        more = f" and {len(changed) - 5} more" if len(changed) > 5 else ""
+        raise UsageError(
+            f"this run was started with other settings: {'; '.join(changed[:5])}{more}",
+            where=str(recorded),
+            fix="start a new run with --out FOLDER, or give the settings of the run (its steps may be raised)",
+        )
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else str(value)
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    items: Iterator[tuple[Any, Any]] | None = None
+    if isinstance(value, Mapping):
+        items = iter(value.items())
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        items = enumerate(value)
+    if items is None:
+        if value is not None:
+            yield path, value
+        return
+    for key, item in items:
+        yield from _flat(item, f"{path}.{key}" if path else str(key))
+
+
+def write_pipeline(folder: Path, pipeline: Pipeline) -> None:
+    """Write the resolved pipeline; the file can be trained, checked and shown like any other."""
+    write_text(folder / PIPELINE, dump(dict(pipeline.resolved)))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that it is either the old or the new one.
+
+    Raises:
+        MachineError: The disk is full or rights are missing.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    with files.disk_errors(path, needed=len(text)):
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+
+
+def describe_run(pipeline: Pipeline, dataset: Dataset) -> dict[str, Any]:
+    """What is needed to understand a run later: versions, plugins, seed, data, command."""
+    return {
+        "format": 1,
+        "translate": __version__,
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "albumentations")},
+        "components": sorted({f"{use.entry.kind} {use.name}: {use.entry.provider}" for use in uses(pipeline)}),
+        "seed": pipeline.training.seed,
+        "data": {"examples": len(dataset), "fingerprint": fingerprint(dataset)},
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+
+
+def uses(pipeline: Pipeline) -> Iterator[Use]:
+    """Every component that a pipeline uses (operations are named in its expressions)."""
+    yield pipeline.dataset
+    for group in (pipeline.latents, pipeline.schedules, pipeline.networks, pipeline.metrics):
+        yield from group.values()
+    for phase in pipeline.phases:
+        yield from (term.use for term in phase.losses.values())
+    yield from pipeline.observers
+
+
+def fingerprint(dataset: Dataset, most: int = 100_000) -> str:
+    """A hash of the examples' names in their order (of the first `most`), which the data order depends on."""
+    digest = hashlib.sha256(str(len(dataset)).encode())
+    for index in range(min(len(dataset), most)):
+        digest.update(dataset.name(index).encode("utf-8", "surrogateescape") + b"\0")
+    return digest.hexdigest()
+
+
+def write_manifest(folder: Path, content: Mapping[str, Any]) -> str | None:
+    """Write `manifest.json`; returns a warning when the run's data is not what it was.
+
+    Raises:
+        MachineError: It cannot be written.
+    """
+    path = folder / MANIFEST
+    warning = None
+    if path.is_file():
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))["data"]
+        except (ValueError, KeyError, OSError):
+            before = content["data"]
+        if before != content["data"]:
+            counts = f"{before.get('examples')} examples then, {content['data']['examples']} now"
+            warning = f"the data is not what it was when this run began ({counts}); it goes on with what is there"
+    write_text(path, json.dumps(content, indent=1) + "\n")
+    return warning
+
+
+__all__ = ["MachineError", "Run", "prepare_folder", "uses", "write_manifest", "write_pipeline"]
