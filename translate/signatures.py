@@ -12,6 +12,16 @@ A choice of a network that is annotated with a spec is written as an expression,
 A loss is a function, or a class whose constructor takes the choices and whose methods `discriminator(...)` and
 `generator(...)` take the expressions of each side. A metric is a function that returns one value per example, or a
 class with `update(...)` and `compute()`. Choices are validated with pydantic; `**kwargs` is refused.
+
+What a signature cannot say, a factory says by attributes (of the class, or given to a function by `marked`). The core
+reads them to find mistakes before anything starts:
+
+| attribute | of | meaning |
+|---|---|---|
+| `field_names: tuple[str, ...]` | datasets | the fields, so that expressions are checked before data is opened |
+| `is_penalty = True` | losses | penalises each example's gradient: no batch norm in the network, no weight clipping |
+| `expects_logits = True` | losses | applies the sigmoid itself: the network must not end in one |
+| `makes_leaf = True` | operations | its result has a gradient of its own, for a penalty; not shared between turns |
 """
 
 from __future__ import annotations
@@ -22,7 +32,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -30,7 +40,38 @@ from translate.errors import did_you_mean
 from translate.specs import Spec
 
 MISSING: Any = inspect.Parameter.empty
+F = TypeVar("F", bound=Callable[..., Any])
 _CONFIG = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
+
+
+def marked(
+    *,
+    field_names: tuple[str, ...] | None = None,
+    is_penalty: bool | None = None,
+    expects_logits: bool | None = None,
+    makes_leaf: bool | None = None,
+) -> Callable[[F], F]:
+    """Give a function attributes of the module's second table; a class has them in its body.
+
+    >>> @marked(makes_leaf=True)
+    ... def leaf(value): ...
+    >>> leaf.makes_leaf
+    True
+    """
+    given = {
+        "field_names": field_names,
+        "is_penalty": is_penalty,
+        "expects_logits": expects_logits,
+        "makes_leaf": makes_leaf,
+    }
+
+    def mark(factory: F) -> F:
+        for name, value in given.items():
+            if value is not None:
+                setattr(factory, name, value)
+        return factory
+
+    return mark
 
 
 @dataclass(frozen=True, slots=True)

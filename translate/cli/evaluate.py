@@ -1,0 +1,71 @@
+"""`translate evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from translate.evaluation.session import Progress
+
+
+def command(
+    run: Annotated[Path, typer.Argument(metavar="RUN_OR_CHECKPOINT", help="Folder of a run, or of one checkpoint.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Other data or metrics: data.root=FOLDER, evaluation.count=100."),
+    ] = None,
+    *,
+    split: Annotated[str | None, typer.Option(help="train, val or test; as the pipeline says where not given.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Only the first so many examples.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for the files; the run's where not given.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Examples at once.")] = 16,
+) -> None:
+    """Measure a trained run on held-out data, beside nearest-neighbour retrieval.
+
+    Writes evaluation-SPLIT-STEP.json and .png into the run's folder.
+    """
+    from rich.console import Console
+
+    from translate.evaluation import evaluate
+
+    with _progress() as progress:
+        report = evaluate(
+            run,
+            split=split,
+            count=count,
+            output=output,
+            batch_size=batch_size,
+            overrides=overrides or (),
+            device=device,
+            progress=progress,
+        )
+    Console().print(report.table())
+    for warning in report.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    for file in report.files:
+        typer.echo(f"wrote {file}")
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A bar for each stage on stderr; none where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        tasks = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done)
+
+        yield show

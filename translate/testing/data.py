@@ -1,0 +1,77 @@
+"""Datasets and observers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pluggy
+
+from translate import hookspecs
+from translate.data.request import Array, DataRequest
+from translate.specs import Image, Label, Spec, Vector
+from translate.testing.rules import Case
+
+
+def check_dataset(case: Case) -> None:
+    """Fields that match the arrays; the same generator gives the same example; names for outputs."""
+    request = case.sample.request or DataRequest(split="train", image_size=(32, 32), seed=1)
+    dataset = case.build(request)
+    with case.trying("fields", "`len` and `fields`"):
+        count, fields = len(dataset), dict(dataset.fields)
+    case.require(count > 0, "fields", "it has no examples")
+    case.require(fields, "fields", "it has no fields")
+    for index in dict.fromkeys((0, count // 2, count - 1)):
+        with case.trying("fields", f"example {index}"):
+            example = dataset.example(index, np.random.default_rng(index))
+            again = dataset.example(index, np.random.default_rng(index))
+            name = dataset.name(index)
+        found = sorted(example)
+        case.require(found == sorted(fields), "fields", f"example {index} has {found}, the dataset {sorted(fields)}")
+        for field, spec in fields.items():
+            problem = _problem(spec, example[field])
+            case.require(not problem, "fields", f"'{field}' of example {index} is declared {spec}, but {problem}")
+        same = all(np.array_equal(example[field], again[field]) for field in fields)
+        case.require(same, "deterministic", f"example {index} differs for the same generator")
+        named = isinstance(name, str) and name and "/" not in name
+        case.require(named, "fields", f"name({index}) must be the stem of a file name (got {name!r})")
+
+
+def _problem(spec: Spec, value: Any) -> str:
+    """What is wrong with the array of a field, empty when nothing is."""
+    if not isinstance(value, np.ndarray | np.generic):
+        return f"is a {type(value).__name__}, not an array"
+    return _array_problem(spec, np.asarray(value))
+
+
+def _array_problem(spec: Spec, value: Array) -> str:
+    shown = f"is {value.dtype} of shape {value.shape}"
+    if isinstance(spec, Image):
+        if value.ndim != 3 or value.shape[2] != spec.channels or value.dtype not in (np.uint8, np.uint16, np.float32):
+            return f"{shown}; images are height x width x {spec.channels} in uint8, uint16 or float32"
+        inside = value.dtype != np.float32 or bool(((value >= 0) & (value <= 1)).all())
+        return "" if inside else "has values outside [0, 1]"
+    if isinstance(spec, Label):
+        if value.shape != () or value.dtype != np.int64:
+            return f"{shown}; labels are int64 without a dimension"
+        return "" if 0 <= value < spec.classes else f"is {value}"
+    if isinstance(spec, Vector) and (value.shape != spec.shape or value.dtype != np.float32):
+        return f"{shown}; vectors are float32 with one dimension"
+    return "" if value.shape == spec.shape or isinstance(spec, Vector) else shown
+
+
+def check_observer(case: Case) -> None:
+    """Its methods are valid implementations of hooks, marked with `translate.hookimpl`."""
+    observer = case.build()
+    manager = pluggy.PluginManager("translate")
+    manager.add_hookspecs(hookspecs)
+    with case.trying("hooks", "registering it"):
+        manager.register(observer)
+        manager.check_pending()
+    callers = manager.get_hookcallers(observer) or []
+    marked = {caller.name for caller in callers}
+    unmarked = [name for name in dir(observer) if name.startswith("translate_") and name not in marked]
+    case.require(not unmarked, "hooks", f"{', '.join(unmarked)} is not marked with @translate.hookimpl")
+    case.require(marked, "hooks", "it listens to no event")
+    wrong = sorted(marked & {"translate_components", "translate_pipelines", "translate_commands"})
+    case.require(not wrong, "hooks", f"{', '.join(wrong)} is for plugins; observers take events")

@@ -1,0 +1,109 @@
+"""Losses and metrics."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from translate.testing.rules import BATCH, Case, same_bits, seeded, tensors_in
+
+
+def check_loss(case: Case) -> None:
+    """Each side gives a finite number without dimensions, and a gradient reaches what it was given."""
+    schema = case.entry.schema
+    for side, names in schema.sides.items():
+        wanted = [name for name in names if schema.expressions[name]]
+        values, leaves = _expressions(case, wanted)
+        result = _loss_of(case, side, values)
+        label = "it" if side == "both" else f"the {side} side"
+        is_number = isinstance(result, torch.Tensor) and result.ndim == 0 and result.is_floating_point()
+        case.require(is_number, "result", f"{label} must return a 0-d float tensor (got {_shown(result)})")
+        case.require(torch.isfinite(result).all(), "finite", f"{label} is not finite: {result}")
+        again = _loss_of(case, side, _expressions(case, wanted)[0])
+        case.require(same_bits(result, again), "deterministic", f"{label} differs for the same values and seed")
+        if case.wants("gradient"):
+            _check_gradient(case, label, result, leaves)
+
+
+def _check_gradient(case: Case, label: str, result: torch.Tensor, leaves: Mapping[str, torch.Tensor]) -> None:
+    wanted = {name: leaf for name, leaf in leaves.items() if name not in case.sample.constants}
+    if not wanted:
+        return
+    case.require(result.requires_grad, "gradient", f"{label} is cut from everything it was given")
+    gradients = torch.autograd.grad(result, list(wanted.values()), allow_unused=True)
+    for name, gradient in zip(wanted, gradients, strict=True):
+        reached = gradient is not None and bool(gradient.ne(0).any()) and bool(torch.isfinite(gradient).all())
+        case.require(reached, "gradient", f"none (or none that is finite) reaches '{name}' of {label}")
+
+
+def _loss_of(case: Case, side: str, values: Mapping[str, Any]) -> Any:
+    with seeded():
+        if not inspect.isclass(case.entry.factory):
+            with case.trying("result", "calling it"):
+                return case.entry.factory(**values, **case.choices())
+        built = case.build()
+        with case.trying("result", f"its method `{side}`"):
+            return getattr(built, side)(**values)
+
+
+def _expressions(case: Case, names: list[str]) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Values for the expressions, and by name the leaves that a gradient must reach.
+
+    Where there is an `at` (gradient penalties), the others are computed from it by way of a weight, as a network's
+    output is, and the gradient must reach the weight.
+    """
+    with seeded(1):
+        if case.sample.values is not None:
+            values = {name: value for name, value in case.sample.values().items() if name in names}
+            leaves = {f"{name}{'.' * bool(path)}{path}": leaf for name, value in values.items()
+                      for path, leaf in tensors_in(value).items() if leaf.requires_grad and leaf.is_leaf}  # fmt: skip
+            return values, leaves
+        if "at" in names:
+            at = torch.randn(BATCH, 3, 8, 8, requires_grad=True)
+            weights = {name: torch.randn(3, 8, 8, requires_grad=True) for name in names if name != "at"}
+            made = {name: (at * weight).tanh().sum((1, 2, 3))[:, None] for name, weight in weights.items()}
+            return {**made, "at": at}, {f"the network behind {name}": weight for name, weight in weights.items()}
+        images = {name: (torch.rand(BATCH, 3, 16, 16) * 2 - 1).requires_grad_() for name in names}
+        return dict(images), images
+
+
+def check_metric(case: Case) -> None:
+    """One finite number per example (or one for all), also for identical images."""
+    schema = case.entry.schema
+    names = [name for name, required in schema.expressions.items() if required]
+    if case.sample.values is not None:
+        trials = {"the sample's values": case.sample.values()}
+    else:
+        with seeded(1):
+            images = {name: torch.rand(BATCH, 3, 32, 32) for name in names}
+        trials = {"identical images": dict.fromkeys(names, next(iter(images.values()))), "random images": images}
+    for what, values in trials.items():
+        if inspect.isclass(case.entry.factory):
+            _check_class_metric(case, what, values)
+            continue
+        with seeded(), case.trying("result", f"calling it with {what}"):
+            result = case.entry.factory(**values, **case.choices())
+        per_example = isinstance(result, torch.Tensor) and tuple(result.shape) == (BATCH,)
+        case.require(per_example, "result", f"must return one value per example, ({BATCH},) (got {_shown(result)})")
+        case.require(torch.isfinite(result).all(), "finite", f"{what} give {result.tolist()}")
+
+
+def _check_class_metric(case: Case, what: str, values: Mapping[str, Any]) -> None:
+    built = case.build()
+    with seeded(), case.trying("result", f"`update` and `compute` with {what}"):
+        built.update(**values)
+        built.update(**values)
+        result = built.compute()
+    numbers = list(result.values()) if isinstance(result, Mapping) else [result]
+    right = numbers and all(isinstance(number, float) for number in numbers)
+    case.require(right, "result", f"`compute` must return a float, or floats by name (got {_shown(result)})")
+    case.require(torch.isfinite(torch.tensor(numbers)).all(), "finite", f"{what} give {result}")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"a {value.dtype} tensor of shape {tuple(value.shape)}".replace("torch.", "")
+    return f"{type(value).__name__} {value!r}"[:80]
