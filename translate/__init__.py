@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from translate.components import Command, Component, ShippedPipeline
 from translate.hookspecs import hookimpl
+from translate.signatures import marked
 from translate.specs import Image, Label, Scalar, Spec, Tensor, Vector
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ __all__ = [
     "export",
     "hookimpl",
     "load_pipeline",
+    "marked",
     "train",
 ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class TranslateError(Exception):
@@ -160,14 +160,39 @@ class Interrupted(TranslateError):
     code = "E-INTERRUPTED"
 
 
+MOST_SUGGESTIONS: Final = 3
+SHORTEST_WITH_WRONG_LETTER: Final = 3  # with another letter, a word of two is another word
+
+
 def did_you_mean(found: str, allowed: Iterable[str]) -> str:
     """Return ` Did you mean 'x'?` for the nearest allowed word, or an empty string when none is near.
 
+    Words that are one slip of the finger away come first, all of them up to three; then the most similar one.
+
     >>> did_you_mean("unte", ["unet", "resnet"])
     " Did you mean 'unet'?"
+    >>> did_you_mean("l", ["l1", "l2", "bce"])
+    " Did you mean 'l1' or 'l2'?"
     """
-    names = list(allowed)
-    close = difflib.get_close_matches(found, names, n=1, cutoff=0.55) or [
-        name for name in names if name.lower() == found.lower()
-    ]
-    return f" Did you mean '{close[0]}'?" if close else ""
+    names = list(dict.fromkeys(allowed))
+    close = (
+        [name for name in names if name.lower() == found.lower()][:1]
+        or [name for name in names if _one_slip(found, name)][:MOST_SUGGESTIONS]
+        or difflib.get_close_matches(found, names, n=1, cutoff=0.55)
+    )
+    return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
+
+
+def _one_slip(found: str, name: str) -> bool:
+    """Whether one slip of the finger lies between two words: a letter too few, too many or wrong, or two swapped.
+
+    A similarity of whole words misses this where they are short: half of `fo` is wrong for `of`.
+    """
+    short, long = sorted((found, name), key=len)
+    pairs = zip(short, long, strict=False)
+    start = next((index for index, (a, b) in enumerate(pairs) if a != b), len(short))
+    short, long = short[start:], long[start:]
+    if len(short) != len(long):
+        return short == long[1:] and bool(found)
+    swapped = short[:2] == long[1::-1] and short[2:] == long[2:]
+    return swapped or (short[1:] == long[1:] and len(name) >= SHORTEST_WITH_WRONG_LETTER)

@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from translate.data.request import Array, DataRequest, Interpolation, Split
+from translate.signatures import marked
 from translate.specs import Image
 from translate_datasets._drawing.classes import CLASSES, PALETTE
 from translate_datasets._drawing.render import draw_pair
@@ -102,6 +103,7 @@ class Drawn:
         return np.random.default_rng([self._seed, _SPLIT_CODES[self._split], index, part])
 
 
+@marked(field_names=("source", "target"))
 def drawn(
     request: DataRequest,
     /,

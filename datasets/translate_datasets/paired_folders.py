@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
+from translate import marked
 from translate.data import Array, DataRequest
 from translate.errors import DataError
 from translate.pictures import shown
@@ -20,6 +21,7 @@ Direction = Literal["a_to_b", "b_to_a"]
 Side = Literal["source", "target"]
 
 
+@marked(field_names=("source", "target"))
 def paired_folders(
     request: DataRequest,
     /,

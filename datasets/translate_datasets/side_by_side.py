@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from translate import Image
+from translate import Image, marked
 from translate.data import Array, DataRequest
 from translate.errors import DataError
 from translate.pictures import as_channels, probe_picture, shown
@@ -16,6 +16,7 @@ from translate_datasets.paired_folders import Direction, Side
 from translate_datasets.reading import CacheSize, Channels, Reader, channels_of
 
 
+@marked(field_names=("source", "target"))
 def side_by_side(
     request: DataRequest,
     /,

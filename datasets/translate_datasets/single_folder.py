@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from translate import marked
 from translate.data import Array, DataRequest
 from translate.pictures import shown
 from translate_datasets.folders import Shares, by_stem, check_shares, find_pictures, in_split
 from translate_datasets.reading import CacheSize, Channels, Reader, image_spec
 
 
+@marked(field_names=("image",))
 def single_folder(
     request: DataRequest,
     /,

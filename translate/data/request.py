@@ -7,6 +7,9 @@ dataset may have these attributes:
 - `interpolation: Mapping[str, Interpolation]`. How each field is resized where the pipeline does not say; `nearest`
   marks a label map, whose values are never blended and never changed by photometric transforms.
 - `where(index) -> str`. The files of an example, for messages about it.
+
+A factory whose fields do not depend on the data says their names with `@translate.marked(field_names=("image",))`, so
+that misspelt names in a pipeline are found before the data is opened.
 """
 
 from __future__ import annotations

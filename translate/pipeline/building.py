@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -21,7 +21,7 @@ from translate.components import Catalogue
 from translate.errors import ComponentError, PipelineError, Problem
 from translate.pipeline.expressions import Expression
 from translate.pipeline.graph import Graph, Node
-from translate.pipeline.loading import all_expressions
+from translate.pipeline.naming import all_expressions
 from translate.pipeline.settings import Path_, Pipeline, Schedulable, Use
 from translate.pipeline.trees import map_tensors, read_attribute, tensors
 from translate.plugin_manager import default_manager
@@ -91,7 +91,8 @@ class Game:
         if not inspect.isclass(entry.factory):
             return partial(entry.factory, **choices) if choices else entry.factory
         if node.key not in self.sites:
-            self.sites[node.key] = entry.factory(**choices).to(self.device)
+            operation: nn.Module = cast("Callable[..., nn.Module]", entry.factory)(**choices)
+            self.sites[node.key] = operation.to(self.device)
         return self.sites[node.key]
 
     def input_spec(self, name: str) -> Spec:
@@ -128,7 +129,8 @@ def prepare(pipeline: Pipeline, fields: Mapping[str, Spec], catalogue: Catalogue
         game.term_nodes.append(
             {
                 name: {
-                    key: graph.add_at(("losses", name, key), expression) for key, expression in term.use.expressions.items()
+                    key: graph.add_at(("losses", name, key), expression)
+                    for key, expression in term.use.expressions.items()
                 }
                 for name, term in phase.losses.items()
             }
@@ -208,6 +210,10 @@ class _Failed(Exception):  # noqa: N818  # control flow of the walk below, never
     """A node could not be computed; the reason is recorded."""
 
 
+class _NotBuilt(Exception):  # noqa: N818  # likewise
+    """A network could not be built; the reason is its cause."""
+
+
 @dataclass
 class _MetaRun:
     """Runs a game's graphs on the meta device and builds each network at its first call."""
@@ -216,6 +222,7 @@ class _MetaRun:
     problems: list[Problem] = field(default_factory=list)
     _values: dict[tuple[int, int], tuple[Any, Spec | None] | None] = field(default_factory=dict)
     _building: list[str] = field(default_factory=list)
+    _open: set[tuple[int, int]] = field(default_factory=set)
 
     @property
     def count(self) -> int:
@@ -236,42 +243,50 @@ class _MetaRun:
     def value(self, phase: int, index: int) -> tuple[Any, Spec | None]:
         """Value and spec of a node."""
         key = (phase, index)
+        node = self.game.graphs[phase].nodes[index]
+        if key in self._open:  # the graph has no circles, so this one leads through the specs of a network
+            msg = f"what '{self._building[-1]}' makes depends on itself, through `{node.text}`"
+            raise ComponentError(msg)
         if key not in self._values:
-            node = self.game.graphs[phase].nodes[index]
             self._values[key] = None
+            self._open.add(key)
             try:
                 with torch.no_grad():
                     self._values[key] = self._compute(phase, node)
             except _Failed:
                 raise
             except Exception as exc:  # noqa: BLE001  # a component may raise anything
-                self._report(node, exc)
+                self._report(phase, node, exc)
+            finally:
+                self._open.discard(key)
         found = self._values[key]
         if found is None:
             raise _Failed
         return found
 
-    def _report(self, node: Node, exc: Exception) -> None:
+    def _report(self, phase: int, node: Node, exc: Exception) -> None:
         pipeline = self.game.pipeline
+        not_built = isinstance(exc, _NotBuilt)
+        if isinstance(exc, _NotBuilt) and isinstance(exc.__cause__, Exception):
+            exc = exc.__cause__
         if isinstance(exc, ComponentError):
             message = f"{exc.what} {exc.fix or ''}".rstrip()
         else:
             first = str(exc).strip().splitlines()[0] if str(exc).strip() else ""
-            given = ", ".join(self._spec_text(node, index) for index in node.inputs)
+            given = ", ".join(self._spec_text(phase, index) for index in node.inputs)
             message = f"`{node.text}` cannot be evaluated with ({given}): {first or type(exc).__name__}"
-        if node.kind == "network" and self._building == [node.name]:
+        if not_built:
             use = pipeline.networks[node.name]
             message += f" ({use.entry.kind} '{use.name}' from {use.entry.provider})"
             self.problems.append(pipeline.problem(("networks", node.name), message))
         else:
-            self.problems.append(pipeline.problem(node.path, message, column=node.column))
-        self._building.clear()
+            self.problems.append(pipeline.problem(node.path, message, column=node.column, phase=phase))
         raise _Failed from exc
 
-    def _spec_text(self, node: Node, index: int) -> str:
-        graph = next(graph for graph in self.game.graphs if node.index < len(graph.nodes) and graph.nodes[node.index] is node)
-        found = self._values.get((graph.phase, index))
-        return str(found[1]) if found else graph.nodes[index].text
+    def _spec_text(self, phase: int, index: int) -> str:
+        text = self.game.graphs[phase].nodes[index].text
+        found = self._values.get((phase, index))
+        return text if found is None or found[1] is None else f"{text}: {found[1]}"
 
     def _compute(self, phase: int, node: Node) -> tuple[Any, Spec | None]:
         game = self.game
@@ -310,22 +325,29 @@ class _MetaRun:
     def _build(self, phase: int, name: str, inputs: tuple[Spec, ...]) -> None:
         if name in self._building:
             msg = f"what '{name}' makes depends on '{name}' itself"
-            raise ComponentError(msg)
+            raise _NotBuilt from ComponentError(msg)
         self._building.append(name)
-        use = self.game.pipeline.networks[name]
-        named: dict[str, Any] = {}
-        for key, expression in use.specs.items():
+        try:
+            network_inputs = NetworkInputs(inputs, self._named_specs(phase, name))
+            with torch.device("meta"):
+                self.game.networks[name] = create_network(self.game.pipeline, name, network_inputs).train()
+        except _Failed:
+            raise
+        except Exception as exc:
+            raise _NotBuilt from exc
+        finally:
+            self._building.remove(name)
+        self.game.network_inputs[name] = network_inputs
+
+    def _named_specs(self, phase: int, name: str) -> dict[str, Spec | Mapping[str, Spec]]:
+        named: dict[str, Spec | Mapping[str, Spec]] = {}
+        for key, expression in self.game.pipeline.networks[name].specs.items():
             path: Path_ = ("networks", name, key)
             if isinstance(expression, Mapping):
                 named[key] = {part: self._spec(phase, item, path) for part, item in expression.items()}
             else:
                 named[key] = self._spec(phase, expression, path)
-        network_inputs = NetworkInputs(inputs, named)
-        self._building[:] = [name]
-        with torch.device("meta"):
-            self.game.networks[name] = create_network(self.game.pipeline, name, network_inputs).train()
-        self.game.network_inputs[name] = network_inputs
-        self._building.remove(name)
+        return named
 
     def _spec(self, phase: int, expression: Expression, path: Path_) -> Spec:
         _, spec = self.value(phase, self.game.graphs[phase].add_at(path, expression))

@@ -1,19 +1,24 @@
-"""The check before anything starts: shapes, terms, and combinations that are known to be wrong."""
+"""The check before anything starts: names, shapes, terms, and combinations that are known to be wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from translate.components import Catalogue
-from translate.errors import ComponentError, PipelineError, PluginError, Problem
+from translate.errors import ComponentError, PipelineError, Problem
 from translate.pipeline.building import Game, build_meta, example
-from translate.pipeline.evaluating import Evaluator, Plan
+from translate.pipeline.evaluating import Draw, Evaluator, Plan, PlannedTerm
+from translate.pipeline.naming import unknown_names
 from translate.pipeline.settings import Pipeline
+from translate.pipeline.trees import map_tensors
+from translate.plugin_manager import default_manager
 from translate.specs import Spec
+
+__all__ = ["check"]
 
 
 def check(pipeline: Pipeline, fields: Mapping[str, Spec], *, catalogue: Catalogue | None = None) -> Game:
@@ -30,8 +35,11 @@ def check(pipeline: Pipeline, fields: Mapping[str, Spec], *, catalogue: Catalogu
     Raises:
         PipelineError: Holds every problem that was found.
     """
+    catalogue = catalogue or default_manager().catalogue
+    problems = unknown_names(pipeline, fields, catalogue)  # not every dataset says its names before it is opened
+    if problems:
+        raise PipelineError(list(dict.fromkeys(problems)))
     game = build_meta(pipeline, fields, catalogue=catalogue)
-    problems: list[Problem] = []
     for index in range(len(pipeline.phases)):
         problems += _check_phase(game, index)
     if problems:
@@ -39,103 +47,118 @@ def check(pipeline: Pipeline, fields: Mapping[str, Spec], *, catalogue: Catalogu
     return game
 
 
-def _check_phase(game: Game, index: int) -> list[Problem]:
-    pipeline, problems = game.pipeline, []
-    evaluator = Evaluator(game, index)
-    step = pipeline.phases[index].start
-    for name, turn in pipeline.phases[index].turns.items():
-        plan = evaluator.plan(name, ())
-        if not plan.terms:
-            text = f"no loss depends on {', '.join(turn.learn)} on the side of the {turn.side}"
-            problems.append(pipeline.problem(("turns", name), text))
-            continue
-        problems += _run_turn(game, evaluator, plan, step)
-        problems += _known_wrong(game, plan, index)
-    evaluator.release()
-    return problems
+def _check_phase(game: Game, phase: int) -> Iterator[Problem]:
+    pipeline = game.pipeline
+    evaluator = Evaluator(game, phase)
+    try:
+        for name, turn in pipeline.phases[phase].turns.items():
+            plan = evaluator.plan(name, ())
+            if not plan.terms:
+                text = f"no loss depends on {', '.join(turn.learn)} on the side of the {turn.side}"
+                yield pipeline.problem(("turns", name), text, of="key", phase=phase)
+                continue
+            yield from _idle_networks(game, plan, phase)
+            yield from _run_turn(game, evaluator, plan, phase)
+            yield from _known_wrong(game, plan, phase)
+    finally:
+        evaluator.release()
 
 
-def _run_turn(game: Game, evaluator: Evaluator, plan: Plan, step: int) -> list[Problem]:
-    pipeline, problems = game.pipeline, []
-    count = max(1, pipeline.training.batch_size // (pipeline.training.accumulate * pipeline.training.devices))
+def _idle_networks(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
+    """Networks that a turn names, but that none of its losses depends on."""
+    nodes = game.graphs[phase].nodes
+    reached = frozenset[str]().union(*(nodes[slot // 2].networks for term in plan.terms for _, slot in term.arguments))
+    for name in plan.turn.learn:
+        if name not in reached:
+            text = f"network '{name}' learns in turn '{plan.turn.name}', but none of the turn's losses depends on it"
+            yield game.pipeline.problem(("networks", name), text, of="key", phase=phase)
+
+
+def _run_turn(game: Game, evaluator: Evaluator, plan: Plan, phase: int) -> Iterator[Problem]:
+    """Evaluate a turn's losses one by one, so that each is reported."""
+    pipeline, terms = game.pipeline, plan.terms
+    training = pipeline.training
+    count = max(1, training.batch_size // (training.accumulate * training.devices * training.nodes))
     fields = {name: example(spec, count) for name, spec in game.fields.items()}
 
     def sample(name: str) -> torch.Tensor:
         return example(game.latents[name].spec, count)
 
-    draw = evaluator.begin(fields, step, sample)
-    terms = plan.terms
+    draw = evaluator.begin(fields, pipeline.phases[phase].start, sample)
     try:
         for term in terms:
             plan.terms = [term]
             try:
-                result = evaluator.run_turn(draw, plan.turn.name)
-            except PluginError as exc:
-                path = tuple((exc.where or "").split(".")) if term.name not in (exc.where or "") else ("losses", term.name)
-                problems.append(pipeline.problem(path, exc.what))
+                loss = evaluator.run_turn(draw, plan.turn.name).loss
+            except Exception as exc:  # noqa: BLE001  # a component may raise anything
+                yield _failed(game, term, draw, exc, phase)
                 continue
-            if result.loss is not None and result.loss.ndim:
-                text = f"a loss must be a single number (got a tensor of shape {tuple(result.loss.shape)})"
-                problems.append(pipeline.problem(("losses", term.name), text))
+            if loss is not None and loss.ndim:
+                text = f"a loss must be a single number (got a tensor of shape {tuple(loss.shape)})"
+                yield pipeline.problem(("losses", term.name), text, phase=phase)
     finally:
         plan.terms = terms
-    return problems
 
 
-def _known_wrong(game: Game, plan: Plan, phase: int) -> list[Problem]:
+def _failed(game: Game, term: PlannedTerm, draw: Draw, exc: Exception, phase: int) -> Problem:
+    """A problem that names the loss, what it was given, and the cause."""
+    entry = term.term.use.entry
+    cause = exc.__cause__ or exc
+    first = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    if isinstance(exc, ComponentError):
+        first = f"{exc.what}; {exc.fix}" if exc.fix else exc.what
+    given = []
+    for name, slot in term.arguments:
+        shapes = map_tensors(lambda tensor: "x".join(map(str, tensor.shape)) or "0-d", draw.values[slot])
+        given.append(f"{name}: {game.graphs[phase].nodes[slot // 2].text} {shapes}")
+    text = f"loss '{entry.name}' from {entry.provider} cannot be computed from ({', '.join(given)}): {first}"
+    return game.pipeline.problem(("losses", term.name), text, phase=phase)
+
+
+def _known_wrong(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
     """Combinations that train without complaint and give the wrong result."""
-    pipeline, problems = game.pipeline, []
-    optimizer = pipeline.phases[phase].optimizers[plan.turn.name]
+    optimizer = game.pipeline.phases[phase].optimizers[plan.turn.name]
     for term in plan.terms:
         loss = term.term.use.entry.factory
-        path = ("losses", term.name)
-        called = _networks_of(game, phase, plan, term.arguments)
+        networks = _networks_of(game, phase, term)
+        texts = []
         if getattr(loss, "is_penalty", False):
             if optimizer.clip_weights is not None:
-                text = "a gradient penalty and weight clipping constrain the same thing; remove one of them"
-                problems.append(pipeline.problem(path, text))
-            problems += [
-                pipeline.problem(
-                    path,
-                    f"network '{name}' has batch normalisation, which ties the samples of a batch together, so a "
-                    "penalty per sample is not defined (Gulrajani et al. 2017, section 4). Give it `norm: instance`, "
-                    "`norm: layer` or `norm: none`",
-                )
-                for name in called
-                if _has(game.networks[name], nn.modules.batchnorm._BatchNorm)  # noqa: SLF001
+                texts.append("a gradient penalty and weight clipping constrain the same thing; remove one of them")
+            texts += [
+                f"network '{name}' has batch normalisation, which ties the examples of a batch together, so a penalty "
+                "on each example's gradient is not defined (Gulrajani et al. 2017, section 4). Give the network another "
+                "normalisation: `norm: instance`, `layer` or `none`"
+                for name in networks
+                if _has_batch_norm(game.networks[name])
             ]
         if getattr(loss, "expects_logits", False):
-            problems += [
-                pipeline.problem(
-                    path,
-                    f"network '{name}' ends in a sigmoid, but this loss takes logits: the sigmoid would be applied twice",
-                )
-                for name in called
+            texts += [
+                f"network '{name}' ends in a sigmoid, but this loss takes logits: the sigmoid would be applied twice"
+                for name in networks
                 if _ends_in_sigmoid(game.networks[name])
             ]
-    return problems
+        yield from (game.pipeline.problem(("losses", term.name), text, phase=phase) for text in texts)
 
 
-def _networks_of(game: Game, phase: int, plan: Plan, arguments: Any) -> list[str]:
-    """Networks whose direct output a term reads."""
+def _networks_of(game: Game, phase: int, term: PlannedTerm) -> list[str]:
+    """Networks whose direct output a term reads, also as a part (`judged.validity`) or in a list."""
     nodes = game.graphs[phase].nodes
-    found = []
-    for _, slot in arguments:
-        node = nodes[slot // 2]
-        while node.kind == "attribute":
-            node = nodes[node.inputs[0]]
-        if node.kind == "network" and node.name in plan.turn.learn:
-            found.append(node.name)
-    return list(dict.fromkeys(found))
+    pending = [slot // 2 for _, slot in term.arguments]
+    found: dict[str, Any] = {}
+    while pending:
+        node = nodes[pending.pop(0)]
+        if node.kind == "network":
+            found[node.name] = None
+        elif node.kind in {"attribute", "sequence"}:
+            pending += node.inputs
+    return list(found)
 
 
-def _has(module: nn.Module, kind: type[nn.Module]) -> bool:
-    return any(isinstance(part, kind) for part in module.modules())
+def _has_batch_norm(module: nn.Module) -> bool:
+    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())  # noqa: SLF001
 
 
 def _ends_in_sigmoid(module: nn.Module) -> bool:
     leaves = [part for part in module.modules() if not list(part.children())]
     return bool(leaves) and isinstance(leaves[-1], nn.Sigmoid)
-
-
-__all__ = ["ComponentError", "PipelineError", "check"]

@@ -176,7 +176,9 @@ class _Composer:
                 self.stop(at, f"the anchor '&{anchor}' is defined twice, first at {first}; rename one", path)
             self.open[anchor] = at
         if isinstance(event, yaml.ScalarEvent):
-            node = Node(self.scalar(event, at, path, flow=flow), at, at)
+            # A quoted text stands behind its quotation mark: columns within an expression count from there.
+            inside = replace(at, column=at.column + 1) if event.style in {"'", '"'} and at.line else at
+            node = Node(self.scalar(event, at, path, flow=flow), inside, at)
             self.passed(event)
         elif depth > MAX_DEPTH:
             self.stop(at, f"nested more than {MAX_DEPTH} deep", path)

@@ -106,8 +106,8 @@ class Graph:
         if name in flow:
             if name in self._open:
                 circle = " -> ".join([*self._open[self._open.index(name) :], name])
-                problem = self.pipeline.problem(("flow", name), f"this value depends on itself: {circle}")
-                raise PipelineError([problem])
+                text = f"this value depends on itself: {circle}"
+                raise PipelineError([self.pipeline.problem(("flow", name), text, of="key", phase=self.phase)])
             self._open.append(name)
             self._flow[name] = self.add(flow[name], ("flow", name))
             self._open.pop()
@@ -125,7 +125,7 @@ class Graph:
         except LookupError:
             known = [*self.pipeline.networks, *self.catalogue.names("operation")]
             text = f"no network or operation is named '{call.function}'.{did_you_mean(call.function, known)}"
-            self.problems.append(self.pipeline.problem(path, f"{text} Known: {', '.join(known)}.", column=call.column))
+            self._problem(path, f"{text} Known: {', '.join(known)}.", call)
             return self._node("literal", "?", path, call, value=None)
         choices = self._choices(entry, call, path)
         self._check_count(entry, call, path)
@@ -139,12 +139,15 @@ class Graph:
                 given[key] = literal_value(item)
             except ValueError:
                 text = f"{call.function}({key}=...) must be a literal; values are passed by position"
-                self.problems.append(self.pipeline.problem(path, text, column=call.column))
+                self._problem(path, text, call)
         clean, problems = entry.schema.validate(given)
         for where, message in problems:
             text = f"{call.function}({'.'.join(map(str, where))}): {message}"
-            self.problems.append(self.pipeline.problem(path, text, column=call.column))
+            self._problem(path, text, call)
         return clean
+
+    def _problem(self, path: Path_, text: str, at: ex.Expression) -> None:
+        self.problems.append(self.pipeline.problem(path, text, column=at.column, phase=self.phase))
 
     def _check_count(self, entry: Entry, call: ex.Call, path: Path_) -> None:
         provided = entry.schema.provided
@@ -153,7 +156,7 @@ class Graph:
         count = len(call.arguments)
         if count < least or (most is not None and count > most):
             text = f"{call.function} takes {', '.join(provided) or 'no value'} by position (got {count})"
-            self.problems.append(self.pipeline.problem(path, text, column=call.column))
+            self._problem(path, text, call)
 
     def _node(
         self,
@@ -181,9 +184,7 @@ class Graph:
             history |= {name}
         index = len(self.nodes)
         text = ex.to_text(expression)
-        node = Node(
-            index, kind, name, inputs, keywords, history, path, expression.column, text, value, operation, site
-        )
+        node = Node(index, kind, name, inputs, keywords, history, path, expression.column, text, value, operation, site)
         self.nodes.append(node)
         self._known[identity] = index
         return index

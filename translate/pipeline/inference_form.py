@@ -6,12 +6,13 @@ image depends on nothing but the weights, that image and `inference`: never on i
 - `batch_norm: running` keeps the statistics gathered in training. `image` takes, for every example by itself, mean and
   biased variance of each channel over all positions, with the learned scale and shift: what a training-mode batch norm
   does for a batch of one, as pix2pix at test time (Isola et al. 2017, arXiv 1611.07004, section 3.4). A channel of one
-  position gives the shift alone. A vector (N x C) has one value per channel, of which there are no statistics: there the
-  running ones are used in both modes.
-- `dropout: off` removes the layers. `on` drops by a fixed mask: an element is dropped when a 32-bit hash of (seed, number
-  of the layer in its network, channel, row, column) lies below p 2^32; all others are scaled by 1 / (1 - p). Layers that
-  drop whole channels hash the channel alone. Everything is integer arithmetic below 2^63, so each device and every ONNX
-  runtime finds the same mask, at any size.
+  position gives the shift alone. A vector (N x C) has one value per channel, of which there are no statistics: there
+  the running ones are used in both modes.
+- `dropout: off` removes the layers. `on` drops by a fixed mask: an element is dropped when a 32-bit hash of (seed,
+  number of the layer in its network, channel, row, column) lies below p 2^32; all others are scaled by 1 / (1 - p).
+  Layers that drop whole channels hash the channel alone. Layers are numbered from 0 in the order in which the network
+  lists them. All of it is integer arithmetic below 2^63, so that every device and every ONNX runtime finds the same
+  mask, at any size, and a larger picture's mask begins like a smaller one's.
 - Weights behind parametrisations (spectral norm, weight norm) are computed once and stored.
 
 Dropout that a network calls as a function (`F.dropout(x, training=self.training)`) is not seen and is off.
@@ -50,7 +51,7 @@ def inference_networks(networks: Mapping[str, nn.Module], keys: InferenceKeys) -
         keys: The pipeline's `inference` section.
 
     Returns:
-        Copies in eval mode on the same devices, without gradients. Networks that share weights share them in the copies.
+        Copies in eval mode on the same devices, without gradients. What networks share, their copies share.
 
     Raises:
         ComponentError: A layer cannot be brought into the declared mode.
@@ -124,8 +125,7 @@ class FixedDropout(nn.Module):
             position = torch.arange(x.shape[dimension + 1], dtype=torch.int64, device=x.device)
             position = position.reshape(-1, *[1] * (dimensions - 1 - dimension))
             state = _mix(((position + 1) * _INCREMENT + state) & _MASK)
-        assert isinstance(state, Tensor)
-        return state >= self.threshold
+        return torch.as_tensor(state) >= self.threshold
 
     def extra_repr(self) -> str:
         """Shown in the network's listing."""
@@ -230,7 +230,7 @@ def _fold(network: nn.Module) -> None:
     """Store the weights that parametrisations compute, and remove these."""
     for part in list(network.modules()):
         if parametrize.is_parametrized(part):
-            # torch makes one class per parametrised module and empties it here; a copy still shares it with its original.
+            # torch makes a class for each parametrised module and empties it here; a copy shares it with its original.
             shared = type(part)
             own = {key: item for key, item in vars(shared).items() if key not in {"__dict__", "__weakref__"}}
             part.__class__ = type(shared.__name__, shared.__bases__, own)
@@ -243,5 +243,5 @@ def _fold(network: nn.Module) -> None:
         for hook in list(part._forward_pre_hooks.values()):  # noqa: SLF001  torch has no other way to find them
             for kind, remove in _HOOKS:
                 if isinstance(hook, kind):
-                    remove(part, hook.name)
+                    remove(part, getattr(hook, "name", "weight"))
     network.requires_grad_(requires_grad=False)

@@ -4,8 +4,9 @@ Merging is deep for mappings; lists and scalars are replaced; the child wins; a 
 the base has none it stays a value, so that a misspelt key is reported and a new `norm: null` means null). Keys of the
 base keep their place and new keys follow in the child's order, in every section.
 
-A component is replaced as a whole when the child names another one, because the parameters of the old one mean nothing
-to the new one. Where a component can stand and under which key it is named is fixed for the known sections; elsewhere
+When the child names another component, the parameters of the old one go, because they mean nothing to the new one; what
+belongs to the game (the expressions of a loss and its weight, what a network makes, the core's keys of `data`) stays.
+`keep` says which keys those are. Where a component can stand and under which key it is named is fixed for the known sections; elsewhere
 any kind's key counts. `flow` holds free names (one may be called `latent`), so nothing there is a component.
 """
 
@@ -24,6 +25,9 @@ from translate.pipeline.dumping import dump
 
 __all__ = ["apply_overrides", "dump", "find_missing", "merge", "resolve_extends"]
 
+Keep = Callable[[str, str], "frozenset[str] | None"]
+"""Given the kind key and the name of a new component: the keys of the old one that stay. None = all."""
+
 MAX_EXTENDS: Final = 16
 MISSING: Final = "???"
 
@@ -40,13 +44,18 @@ _INDEX = re.compile(r"[0-9]{1,6}\Z")
 _FORM = "write it as `section.key=value`, for example `training.steps=2000`; items of a list by number from 0"
 
 
-def merge(base: Document, child: Document, *, keep: frozenset[str] = frozenset()) -> Document:
+def keep_nothing(_kind: str, _name: str) -> frozenset[str]:
+    """The rule by which a replaced component takes all its keys with it."""
+    return frozenset()
+
+
+def merge(base: Document, child: Document, *, keep: Keep = keep_nothing) -> Document:
     """Lay a child over its base.
 
     Args:
         base: What is extended.
         child: What wins. Merged mappings take its position, so that problems point into the user's own file.
-        keep: Keys of `data` that belong to the core and stay when the child names another dataset.
+        keep: Which keys stay when the child names another component.
 
     Returns:
         A new document with the child's name; nothing is shared with the arguments.
@@ -55,7 +64,7 @@ def merge(base: Document, child: Document, *, keep: frozenset[str] = frozenset()
 
 
 def resolve_extends(
-    document: Document, load: Callable[[str, Position], Document], *, keep: frozenset[str] = frozenset()
+    document: Document, load: Callable[[str, Position], Document], *, keep: Keep = keep_nothing
 ) -> Document:
     """Follow `extends` to the first pipeline that has none, and merge them from there on.
 
@@ -89,7 +98,7 @@ def resolve_extends(
     return result
 
 
-def apply_overrides(document: Document, overrides: Sequence[str], *, keep: frozenset[str] = frozenset()) -> Document:
+def apply_overrides(document: Document, overrides: Sequence[str], *, keep: Keep = keep_nothing) -> Document:
     """Apply `a.b.c=value` arguments, one after the other, by the rules of merging.
 
     Parts of the path are keys, or numbers from 0 for the items of a list; mappings on the way are made where they are
@@ -136,12 +145,13 @@ def _missing(node: Node, path: Path_) -> list[Problem]:
 # -- merging of nodes -------------------------------------------------------------------------------------------------
 
 
-def _merge(base: Node, child: Node, path: Path_, keep: frozenset[str]) -> Node:
+def _merge(base: Node, child: Node, path: Path_, keep: Keep) -> Node:
     if not isinstance(base.value, dict) or not isinstance(child.value, dict):
         return child
     merged = dict(base.value)
-    if _names_another(base.value, child.value, _kind_keys(path)):
-        merged = {key: node for key, node in merged.items() if path == ("data",) and key in keep}
+    named = _newly_named(base.value, child.value, _kind_keys(path))
+    if named is not None and (staying := keep(*named)) is not None:
+        merged = {key: node for key, node in merged.items() if key in staying}
     for key, node in child.value.items():
         if key not in merged:
             merged[key] = node
@@ -165,11 +175,13 @@ def _kind_keys(path: Path_) -> frozenset[str]:
     return frozenset(KINDS)
 
 
-def _names_another(base: Mapping[str, Node], child: Mapping[str, Node], keys: frozenset[str]) -> bool:
-    """Whether the child names a component and it is not the base's."""
+def _newly_named(
+    base: Mapping[str, Node], child: Mapping[str, Node], keys: frozenset[str]
+) -> tuple[str, str] | None:
+    """The kind key and the name of the component that the child names in place of the base's, if it does."""
     old = {key: base[key].value for key in keys & base.keys() if isinstance(base[key].value, str)}
-    new = {key: child[key].value for key in keys & child.keys() if isinstance(child[key].value, str)}
-    return bool(old) and any(old.get(key) != name for key, name in new.items())
+    new = {key: child[key].value for key in sorted(keys & child.keys()) if isinstance(child[key].value, str)}
+    return next(((key, str(name)) for key, name in new.items() if old and old.get(key) != name), None)
 
 
 def _without_extends(document: Document) -> Document:
@@ -214,7 +226,7 @@ def _read_value(text: str, position: Position, dotted: str) -> Node:
     return node
 
 
-def _put(node: Node, parts: Sequence[str], value: Node, path: Path_, keep: frozenset[str]) -> Node:
+def _put(node: Node, parts: Sequence[str], value: Node, path: Path_, keep: Keep) -> Node:
     """The node with a value laid over what stands at the end of the path."""
     part, rest = parts[0], parts[1:]
     if isinstance(node.value, list):
@@ -232,7 +244,7 @@ def _put(node: Node, parts: Sequence[str], value: Node, path: Path_, keep: froze
     return replace(node, value={**node.value, part: _put(inside, rest, value, (*path, part), keep)})
 
 
-def _put_item(node: Node, parts: Sequence[str], value: Node, path: Path_, keep: frozenset[str]) -> Node:
+def _put_item(node: Node, parts: Sequence[str], value: Node, path: Path_, keep: Keep) -> Node:
     items = list(node.value) if isinstance(node.value, list) else []
     part, rest = parts[0], parts[1:]
     if not _INDEX.match(part) or int(part) >= len(items):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from translate.data.examples import StreamSettings
-from translate.data.request import Dataset, DataRequest, Split
+from translate.data.request import DataRequest, Dataset, Split
 from translate.data.stream import Stream
-from translate.errors import ComponentError, DataError, TranslateError
+from translate.errors import ComponentError, DataError, PipelineError, PluginError, TranslateError
 from translate.pipeline.settings import Pipeline
 
 MOST_WORKERS = 4
@@ -18,7 +18,8 @@ def open_dataset(pipeline: Pipeline, split: Split = "train") -> Dataset:
 
     Raises:
         DataError: The data is missing or wrong.
-        ComponentError: The dataset refuses its settings.
+        PipelineError: The dataset refuses its settings.
+        PluginError: The dataset fails with something of its own.
     """
     low, high = pipeline.data.value_range
     request = DataRequest(
@@ -26,13 +27,26 @@ def open_dataset(pipeline: Pipeline, split: Split = "train") -> Dataset:
     )
     try:
         dataset: Dataset = pipeline.dataset.create(request)
-    except TranslateError as exc:
-        if isinstance(exc, ComponentError) and exc.where is None:
-            exc.where = str(pipeline.document.position(("data",)))
+    except ComponentError as exc:
+        message = f"{exc.what} {exc.fix or ''}".rstrip()
+        raise PipelineError([pipeline.problem(("data",), f"{message} ({_origin(pipeline)})")]) from exc
+    except (TranslateError, OSError, MemoryError):  # the data's own errors, and the machine's
         raise
+    except Exception as exc:
+        first = str(exc).strip().splitlines()[0] if str(exc).strip() else ""
+        raise PluginError(
+            f"{_origin(pipeline)} failed: {type(exc).__name__}: {first}",
+            where=str(pipeline.document.position(("data", "dataset"))),
+            fix=f"report this to the authors of {pipeline.dataset.entry.provider.distribution}",
+        ) from exc
     if len(dataset) == 0:
-        raise DataError(f"the {split} split holds no example", where=f"dataset {pipeline.dataset.name}")
+        fix = "add pictures to it, or choose another split or other shares"
+        raise DataError(f"the {split} split holds no example", where=_origin(pipeline), fix=fix)
     return dataset
+
+
+def _origin(pipeline: Pipeline) -> str:
+    return f"dataset '{pipeline.dataset.name}' from {pipeline.dataset.entry.provider}"
 
 
 def stream_settings(pipeline: Pipeline, *, train: bool = True) -> StreamSettings:

@@ -9,28 +9,31 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from translate.components import KINDS
 from translate.pipeline.expressions import to_text
+from translate.pipeline.phases import CLIPS
 from translate.pipeline.settings import OptimizerSettings, Phase, Pipeline, Schedulable, Turn, Use
-
-FLOAT_KEYS = ("clip_norm", "clip_value", "clip_weights")
 
 
 def resolved_document(pipeline: Pipeline) -> dict[str, Any]:
     """The pipeline as plain data. Loading it again gives an equal document."""
-    first, *later = pipeline.phases
+    first, *later = [_phase(phase, pipeline) for phase in pipeline.phases]
     document: dict[str, Any] = {
         "description": pipeline.description,
         "data": {**component(pipeline.dataset), **pipeline.data.model_dump()},
         "schedules": {name: component(use) for name, use in pipeline.schedules.items()},
         "latents": {name: component(use) for name, use in pipeline.latents.items()},
         "networks": {name: component(use) for name, use in pipeline.networks.items()},
-        **_phase(first, pipeline),
+        **first,
         "training": {
             **pipeline.training.model_dump(),
-            "optimizers": {name: _optimizer(settings, pipeline) for name, settings in first.optimizers.items()},
+            **first["training"],
             "observers": [component(use) for use in pipeline.observers],
         },
-        "phases": [_later_phase(phase, earlier, pipeline) for earlier, phase in zip(pipeline.phases, later, strict=False)],
+        "phases": [
+            {"start": phase.start, **changes(before, after)}
+            for phase, before, after in zip(pipeline.phases[1:], [first, *later], later, strict=False)
+        ],
         "preview": [to_text(expression) for expression in pipeline.preview],
         "inference": pipeline.inference.model_dump(),
         "export": {
@@ -55,7 +58,7 @@ def component(use: Use) -> dict[str, Any]:
     expressions = {key: to_text(value) for key, value in use.expressions.items()}
     choices = {key: to_plain(value) for key, value in use.choices.items()}
     ordered = {choice.name: {**choices, **specs}.get(choice.name) for choice in use.entry.schema.choices}
-    return {use.entry.kind: use.name, **expressions, **ordered}
+    return {use.entry.kind: use.written or use.name, **expressions, **ordered}
 
 
 def to_plain(value: Any) -> Any:
@@ -79,17 +82,32 @@ def _phase(phase: Phase, pipeline: Pipeline) -> dict[str, Any]:
             for name, term in phase.losses.items()
         },
         "turns": {name: _turn(turn, pipeline) for name, turn in phase.turns.items()},
+        "training": {
+            "optimizers": {name: _optimizer(settings, pipeline) for name, settings in phase.optimizers.items()},
+        },
     }
 
 
-def _later_phase(phase: Phase, earlier: Phase, pipeline: Pipeline) -> dict[str, Any]:
-    sections = _phase(phase, pipeline)
-    before = {"flow": earlier.flow, "losses": earlier.losses, "turns": earlier.turns}
-    for key, values in sections.items():
-        values.update(dict.fromkeys([name for name in before[key] if name not in values]))
-    optimizers = {name: _optimizer(settings, pipeline) for name, settings in phase.optimizers.items()}
-    optimizers.update(dict.fromkeys([name for name in earlier.optimizers if name not in optimizers]))
-    return {"start": phase.start, **sections, "training": {"optimizers": optimizers}}
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """What to lay over one mapping, by the rules of merging, to get another: null removes a key.
+
+    >>> changes({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"c": 4}})
+    {'a': None, 'b': {'c': 4, 'd': None}}
+    """
+    laid: dict[str, Any] = dict.fromkeys(key for key in before if key not in after)
+    for key, value in after.items():
+        old = before.get(key)
+        if key in before and isinstance(old, Mapping) and isinstance(value, Mapping) and _name(old) == _name(value):
+            inside = changes(old, value)
+            laid |= {key: inside} if inside else {}
+        elif key not in before or old != value:
+            laid[key] = value
+    return laid
+
+
+def _name(component: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a mapping names: merging replaces a component as a whole where this changes."""
+    return [(key, component[key]) for key in (*KINDS, "name") if isinstance(component.get(key), str)]
 
 
 def _turn(turn: Turn, pipeline: Pipeline) -> dict[str, Any]:
@@ -102,7 +120,7 @@ def _steps(value: Schedulable, pipeline: Pipeline) -> Any:
 
 
 def _optimizer(settings: OptimizerSettings, pipeline: Pipeline) -> dict[str, Any]:
-    clips = {key: getattr(settings, key) for key in FLOAT_KEYS if getattr(settings, key) is not None}
+    clips = {key: getattr(settings, key) for key in CLIPS if getattr(settings, key) is not None}
     parameters = {key: to_plain(value) for key, value in settings.parameters.items()}
     return {"name": settings.name, "lr": _schedulable(settings.lr, pipeline), **parameters, **clips}
 

@@ -1,12 +1,20 @@
-"""JSON Schema of the pipeline format, made from the catalogue, for completion and checking in editors."""
+"""JSON Schema of the pipeline format, made from the catalogue, for completion and checking in editors.
+
+It says what one file may look like: keys, component names, choices, types and ranges. What hangs together across a
+file (names in expressions, shapes) only `translate check` can say. A file that extends another one may give parts of a
+component, and null to remove one, so two sets of definitions are made: `whole` and `part`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
-from translate.components import Catalogue, Entry
+from translate.components import Catalogue, Entry, Kind
 from translate.errors import PluginError
+from translate.pipeline.phases import CLIPS, TURN_KEYS
+from translate.pipeline.reading import TOP_LEVEL
 from translate.pipeline.settings import (
+    SIDES,
     DataKeys,
     EvaluationKeys,
     ExportKeys,
@@ -16,131 +24,180 @@ from translate.pipeline.settings import (
 )
 from translate.plugin_manager import default_manager
 
-EXPRESSION = {"type": "string", "description": "An expression such as `G(source)`."}
-NUMBER_OR_SCHEDULE: dict[str, Any] = {
-    "anyOf": [{"type": "number"}, {"type": "string", "description": "Name of a schedule."}, {"$ref": "#/$defs/schedule"}]
-}
+Form = Literal["whole", "part"]
+Json = dict[str, Any]
+
+KINDS_IN_FILES: tuple[Kind, ...] = (
+    "dataset", "latent", "schedule", "generator", "discriminator", "loss", "metric", "observer",
+)  # fmt: skip
+BARE: frozenset[Kind] = frozenset({"latent", "schedule", "observer"})
+"""Kinds of which a bare name will do: `z: normal`."""
+
+EXPRESSION: Json = {"type": "string", "description": "An expression such as `G(source)`."}
+NULL: Json = {"type": "null"}
 
 
-def json_schema(catalogue: Catalogue | None = None) -> dict[str, Any]:
+def json_schema(catalogue: Catalogue | None = None) -> Json:
     """The schema of a pipeline file, with one alternative for every component that is installed."""
     catalogue = catalogue or default_manager().catalogue
-    kinds = ("generator", "discriminator", "loss", "latent", "schedule", "metric", "observer", "dataset")
-    definitions: dict[str, Any] = {kind: _one_of(catalogue, kind) for kind in kinds}
-    turn = {
-        "type": "object",
-        "properties": {
-            "learn": {"anyOf": [{"type": "string"}, _list({"type": "string"})]},
-            "losses": {"anyOf": [{"type": "string"}, _list({"type": "string"})]},
-            "steps": NUMBER_OR_SCHEDULE,
-            "side": {"enum": ["generators", "discriminators"]},
-        },
-        "additionalProperties": False,
-    }
-    optimizer = {
-        "type": "object",
-        "properties": {
-            "name": {"type": "string"},
-            "lr": NUMBER_OR_SCHEDULE,
-            **{key: {"type": ["number", "null"]} for key in ("clip_norm", "clip_value", "clip_weights")},
-        },
-    }
-    optimizers = {"type": "object", "additionalProperties": optimizer}
-    game = {
-        "flow": _map(EXPRESSION),
-        "losses": _map({"$ref": "#/$defs/loss"}),
-        "turns": _map({"anyOf": [NUMBER_OR_SCHEDULE, turn]}),
-    }
-    training = _section(TrainingKeys)
-    training["properties"]["optimizers"] = optimizers
-    training["properties"]["observers"] = _list({"anyOf": [{"type": "string"}, {"$ref": "#/$defs/observer"}]})
-    evaluation = _section(EvaluationKeys)
-    evaluation["properties"]["metrics"] = _map({"$ref": "#/$defs/metric"})
-    phase = {
-        "type": "object",
-        "required": ["start"],
-        "properties": {
-            "start": {"type": "integer", "minimum": 1},
-            **game,
-            "training": {"type": "object", "properties": {"optimizers": optimizers}, "additionalProperties": False},
-        },
-        "additionalProperties": False,
-    }
-    properties = {
-        "description": {"type": "string"},
-        "extends": {"type": "string", "description": "Another pipeline to start from."},
-        "data": {"$ref": "#/$defs/dataset"},
-        "latents": _map({"$ref": "#/$defs/latent"}),
-        "schedules": _map({"$ref": "#/$defs/schedule"}),
-        "networks": _map({"anyOf": [{"$ref": "#/$defs/generator"}, {"$ref": "#/$defs/discriminator"}]}),
-        **game,
-        "training": training,
-        "phases": _list(phase),
-        "preview": _list(EXPRESSION),
-        "inference": _section(InferenceKeys),
-        "export": _map(_section(ExportKeys)),
-        "evaluation": evaluation,
-    }
+    definitions = {f"{form}_{kind}": _kind(catalogue, kind, form) for form in get_args(Form) for kind in KINDS_IN_FILES}
+    whole = {"properties": _sections("whole"), "required": ["data", "networks", "losses"]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Image translation pipeline",
         "type": "object",
-        "properties": properties,
+        "properties": {
+            **dict.fromkeys(TOP_LEVEL, True),
+            "description": {"type": "string"},
+            "extends": {"type": "string", "description": "Another pipeline to start from: a name or a file beside."},
+        },
         "additionalProperties": False,
+        "if": {"required": ["extends"]},
+        "then": {"properties": _sections("part")},
+        "else": whole,
         "$defs": definitions,
     }
 
 
-def _one_of(catalogue: Catalogue, kind: str) -> dict[str, Any]:
-    alternatives = []
-    for entry, name in zip(catalogue.of_kind(kind), catalogue.names(kind), strict=True):
+def _sections(form: Form) -> Json:
+    """The sections of a file."""
+    training = _section(TrainingKeys, form)
+    training["properties"] |= {"optimizers": _optimizers(form), "observers": _list(_ref("observer", form))}
+    training["properties"]["observers"] = {"anyOf": [NULL, training["properties"]["observers"]]}
+    evaluation = _section(EvaluationKeys, form)
+    evaluation["properties"]["metrics"] = _map(_ref("metric", form), form)
+    return {
+        "data": _ref("dataset", form),
+        "latents": _map(_ref("latent", form), form),
+        "schedules": _map(_ref("schedule", form), form),
+        "networks": _map({"anyOf": [_ref("generator", form), _ref("discriminator", form)]}, form),
+        **_game(form),
+        "training": training,
+        "phases": _list(_phase()),
+        "preview": _list(EXPRESSION),
+        "inference": _section(InferenceKeys, form),
+        "export": _map(_section(ExportKeys, form), form),
+        "evaluation": evaluation,
+    }
+
+
+def _game(form: Form) -> Json:
+    """What a phase may change, and the optimisers."""
+    return {
+        "flow": _map(EXPRESSION, form),
+        "losses": _map(_ref("loss", form), form),
+        "turns": _map({"anyOf": [_number_or_schedule(form), _turn(form)]}, form),
+    }
+
+
+def _phase() -> Json:
+    training = {"type": "object", "properties": {"optimizers": _optimizers("part")}, "additionalProperties": False}
+    return {
+        "type": "object",
+        "required": ["start"],
+        "properties": {"start": {"type": "integer", "minimum": 1}, **_game("part"), "training": training},
+        "additionalProperties": False,
+    }
+
+
+def _turn(form: Form) -> Json:
+    names = {"anyOf": [{"type": "string"}, _list({"type": "string"})]}
+    forms = {"learn": names, "losses": names, "steps": _number_or_schedule(form), "side": {"enum": list(SIDES)}}
+    return {"type": "object", "properties": {key: forms[key] for key in TURN_KEYS}, "additionalProperties": False}
+
+
+def _optimizers(form: Form) -> Json:
+    from translate.optimizers import optimizer_classes  # imports torch
+
+    rate = {"anyOf": [{"type": "number", "minimum": 0}, *_number_or_schedule(form)["anyOf"][1:]]}
+    clip = {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, NULL]}
+    optimizer = {
+        "type": "object",
+        "properties": {"name": {"enum": list(optimizer_classes())}, "lr": rate, **dict.fromkeys(CLIPS, clip)},
+    }
+    return _map(optimizer, form)
+
+
+def _number_or_schedule(form: Form) -> Json:
+    in_place = {"$ref": f"#/$defs/{form}_schedule"}
+    return {"anyOf": [{"type": "number"}, {"type": "string", "description": "Name of a schedule."}, in_place]}
+
+
+# -- components -------------------------------------------------------------------------------------------------------
+
+
+def _kind(catalogue: Catalogue, kind: Kind, form: Form) -> Json:
+    """Any component of a kind; as a part, also parameters without the name."""
+    alternatives: list[Json] = []
+    for entry in catalogue.of_kind(kind):
+        names = [name for name in (entry.name, entry.qualified_name) if name in catalogue.names(kind)]
         try:
-            alternatives.append(_component(entry, name))
+            alternatives += [_component(entry, name, form) for name in names]
         except PluginError:
             continue  # a component that cannot be imported has no schema; `translate plugins` shows why
+    if form == "part":
+        keys = {key for alternative in alternatives for key in alternative["properties"]} - {kind}
+        nameless = {"type": "object", "properties": dict.fromkeys(sorted(keys), True), "additionalProperties": False}
+        alternatives.append(nameless)
+    if kind in BARE:
+        alternatives.append({"type": "string"})
     return {"anyOf": alternatives} if alternatives else {"type": "object"}
 
 
-def _component(entry: Entry, name: str) -> dict[str, Any]:
+def _component(entry: Entry, name: str, form: Form) -> Json:
     schema = entry.schema.json_schema()
-    properties = dict(schema.get("properties", {}))
-    required = [entry.kind, *schema.get("required", [])]
-    for expression, needed in entry.schema.expressions.items():
-        properties[expression] = EXPRESSION
-        required += [expression] if needed else []
+    properties = {**schema.get("properties", {}), **dict.fromkeys(entry.schema.expressions, EXPRESSION)}
     if entry.kind == "loss":
-        properties["weight"] = NUMBER_OR_SCHEDULE
+        properties["weight"] = _number_or_schedule(form)
     if entry.kind == "dataset":
-        properties |= _section(DataKeys)["properties"]
-    result = {
+        properties |= _section(DataKeys, form)["properties"]
+    needed = [*schema.get("required", []), *(key for key, needed in entry.schema.expressions.items() if needed)]
+    if form == "part":
+        properties = {key: {"anyOf": [value, NULL]} for key, value in properties.items()}
+        needed = []
+    component = {
         "type": "object",
         "description": entry.component.summary,
         "properties": {entry.kind: {"const": name}, **properties},
-        "required": required,
+        "required": [entry.kind, *needed],
         "additionalProperties": False,
     }
-    if "$defs" in schema:
-        result["$defs"] = schema["$defs"]
-    return result
+    inlined: Json = _inlined(component, schema.get("$defs", {}))
+    return inlined
 
 
-def _section(model: type[Section]) -> dict[str, Any]:
+# -- pieces -----------------------------------------------------------------------------------------------------------
+
+
+def _section(model: type[Section], form: Form) -> Json:
     schema = model.model_json_schema()
-    definitions = schema.pop("$defs", {})
-    return _inlined(schema, definitions)
+    section: Json = _inlined(schema, schema.pop("$defs", {}))
+    if form == "part":
+        section["properties"] = {key: {"anyOf": [value, NULL]} for key, value in section["properties"].items()}
+        section.pop("required", None)
+    return section
 
 
-def _inlined(value: Any, definitions: dict[str, Any]) -> Any:
-    if isinstance(value, dict):
-        if "$ref" in value:
-            return _inlined(definitions[value["$ref"].rpartition("/")[2]], definitions)
-        return {key: _inlined(item, definitions) for key, item in value.items()}
-    return [_inlined(item, definitions) for item in value] if isinstance(value, list) else value
+def _inlined(value: Any, definitions: Json) -> Any:
+    """A value with pydantic's own references (`#/$defs/NAME`) replaced by what they stand for."""
+    if isinstance(value, list):
+        return [_inlined(item, definitions) for item in value]
+    if not isinstance(value, dict):
+        return value
+    name = str(value.get("$ref", "")).rpartition("/")[2]
+    if name in definitions:
+        return _inlined(definitions[name], definitions)
+    return {key: _inlined(item, definitions) for key, item in value.items()}
 
 
-def _map(item: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "additionalProperties": item}
+def _ref(kind: Kind, form: Form) -> Json:
+    return {"$ref": f"#/$defs/{form}_{kind}"}
 
 
-def _list(item: dict[str, Any]) -> dict[str, Any]:
+def _map(item: Json, form: Form) -> Json:
+    """Free names with values; in a part null removes one."""
+    return {"type": "object", "additionalProperties": item if form == "whole" else {"anyOf": [item, NULL]}}
+
+
+def _list(item: Json) -> Json:
     return {"type": "array", "items": item}

@@ -35,6 +35,7 @@ class Use:
         entry: The catalogue entry.
         path: Keys that lead to it in the pipeline.
         choices: Checked values of the user's choices, defaults filled in.
+        written: Its name as the pipeline has it: bare, or `plugin/name`.
         specs: Expressions whose specs the factory receives (`makes: target`): one, or several by name.
         expressions: Expressions by parameter name (losses and metrics).
     """
@@ -42,6 +43,7 @@ class Use:
     entry: Entry
     path: Path_
     choices: Mapping[str, Any]
+    written: str = ""
     specs: Mapping[str, Expression | Mapping[str, Expression]] = field(default_factory=dict)
     expressions: Mapping[str, Expression] = field(default_factory=dict)
 
@@ -142,7 +144,7 @@ class TrainingKeys(Section):
     checkpoint_every: Positive = 500
     keep_checkpoints: Positive = 3
     patience: Positive = 3
-    optimizers: dict[str, dict[str, Any]] = {}
+    optimizers: dict[str, Any] = {}
     observers: list[Any] | None = None
 
 
@@ -197,7 +199,7 @@ class EvaluationKeys(Section):
     """
 
     split: Literal["train", "val", "test"] = "test"
-    metrics: dict[str, dict[str, Any]] = {}
+    metrics: dict[str, Any] = {}
     baseline: BaselineKeys | None = None
     count: Positive | None = None
 
@@ -272,7 +274,7 @@ class Export:
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """A pipeline: read, merged, and with all names and parameters checked. See `translate.pipeline.checking` for shapes.
+    """A pipeline: read, merged, with all names and parameters checked (shapes: see `translate.pipeline.checking`).
 
     Attributes:
         name: Bare name of a shipped pipeline, or the file's stem.
@@ -306,13 +308,48 @@ class Pipeline:
         """The side on which a network learns."""
         return SIDE_OF_KIND[self.networks[network].entry.kind]
 
-    def problem(self, path: Path_, message: str, *, column: int = 0) -> Problem:
-        """A problem at a path of this pipeline; `column` counts within the value."""
-        position = self.document.position(path)
-        if column and position.line:
-            position = Position(position.file, position.line, position.column + column)
-        return Problem(position, ".".join(map(str, path)), message)
+    def problem(
+        self, path: Path_, message: str, *, column: int = 0, phase: int = 0, of: Literal["key", "value"] = "value"
+    ) -> Problem:
+        """A problem at a path of this pipeline.
+
+        Args:
+            path: As in the first phase, such as `("losses", "cycle", "of")`.
+            message: What is wrong.
+            column: Counted within the value, from 0.
+            phase: The phase in which it is wrong; if that phase (or one before) wrote the value, it is shown there.
+            of: Whether the key is wrong or its value.
+        """
+        return problem_at(self.document, path, message, column=column, phase=phase, of=of)
 
     def phase_at(self, step: int) -> int:
         """Index of the phase that a step belongs to."""
         return max(index for index, phase in enumerate(self.phases) if phase.start <= step)
+
+
+def problem_at(
+    document: Document,
+    path: Path_,
+    message: str,
+    *,
+    column: int = 0,
+    phase: int = 0,
+    of: Literal["key", "value"] = "value",
+) -> Problem:
+    """A problem at a path of a document; see `Pipeline.problem`."""
+    path = _written_path(document, path, phase)
+    position = document.position(path, of=of)
+    if column and position.line:
+        position = Position(position.file, position.line, position.column + column)
+    return Problem(position, ".".join(map(str, path)), message)
+
+
+def _written_path(document: Document, path: Path_, phase: int) -> Path_:
+    """Where a path of a phase was written: below the last of the phases that has it, else at the top level."""
+
+    def depth(below: Path_) -> int:
+        return next((n for n in range(len(path), 0, -1) if (*below, *path[:n]) in document.positions), 0)
+
+    places: list[Path_] = [*(("phases", index) for index in reversed(range(phase))), ()]
+    best = max(places, key=depth)  # of equals the first, which is the latest phase
+    return (*best, *path) if depth(best) else path

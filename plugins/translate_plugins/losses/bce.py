@@ -27,6 +27,8 @@ class BinaryCrossEntropy:
         halve: Halve the discriminator's side. false is the sum of equation 1.
     """
 
+    expects_logits = True
+
     def __init__(
         self, *, minimax: bool = False, smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0, halve: bool = True
     ) -> None:

@@ -26,6 +26,8 @@ class GradientPenalty:
         one_sided: Penalise only norms above the target (the paper's section 4, "one-sided penalty").
     """
 
+    is_penalty = True
+
     def __init__(self, *, target: Annotated[float, Field(ge=0)] = 1.0, one_sided: bool = False) -> None:
         self.target = target
         self.one_sided = one_sided

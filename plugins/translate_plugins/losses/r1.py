@@ -17,6 +17,8 @@ class R1:
     where the paper has one.
     """
 
+    is_penalty = True
+
     def discriminator(self, of: Nested, at: Nested) -> Tensor:
         """The penalty for the discriminator's outputs `of` at the real examples `at`."""
         return 0.5 * input_gradients(of, at).square().sum(1).mean()

@@ -30,6 +30,8 @@ class Relativistic:
         form: h: `bce` as above, or `hinge`, max(0, 1 - x), as in MSG-GAN's code.
     """
 
+    expects_logits = True
+
     def __init__(
         self, *, mode: Literal["average", "paired"] = "average", form: Literal["bce", "hinge"] = "bce"
     ) -> None:

@@ -24,8 +24,9 @@ def concat(*values: Tensor) -> Tensor:
         ComponentError: Nothing to join, or images of different sizes.
     """
     images = [value for value in values if value.ndim == 4]
-    sizes = sorted({tuple(image.shape[2:]) for image in images})
-    if not values or len(sizes) > 1 or any(value.ndim not in {2, 4} for value in values):
+    # Compared one by one: sizes that the exporter traces as symbols cannot be put into a set.
+    differ = any(image.shape[2:] != images[0].shape[2:] for image in images)
+    if not values or differ or any(value.ndim not in {2, 4} for value in values):
         shapes = ", ".join("x".join(map(str, value.shape)) for value in values) or "nothing"
         raise ComponentError(
             f"concat joins images of one size, and vectors (got {shapes})",

@@ -22,6 +22,8 @@ class Mix(nn.Module):
     torch.Size([2, 3, 4, 4])
     """
 
+    makes_leaf = True
+
     def __init__(self) -> None:
         super().__init__()
 

@@ -28,7 +28,9 @@ def compare(table: Any, by_hand: Nets) -> None:
     for name, network in table.game.networks.items():
         moved = False
         for (key, value), expected in zip(network.named_parameters(), by_hand[name].parameters(), strict=True):
-            torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-12, msg=lambda m, at=f"{name}.{key}": f"{at}: {m}")
+            torch.testing.assert_close(
+                value, expected, rtol=1e-12, atol=1e-12, msg=lambda m, at=f"{name}.{key}": f"{at}: {m}"
+            )
             moved |= not torch.equal(value, dict(table.before[name].named_parameters())[key])
         assert moved, f"{name} did not learn, so the comparison shows nothing"
 
