@@ -15,7 +15,7 @@ from translate.signatures import marked
 from translate.specs import Image, Label, Scalar, Spec, Tensor, Vector
 
 if TYPE_CHECKING:
-    from translate.export import export
+    from translate.exporting import export
     from translate.inference import Translator
     from translate.pipeline import load_pipeline
     from translate.training import train
@@ -42,7 +42,7 @@ __all__ = [
 
 _LAZY = {
     "Translator": "translate.inference",
-    "export": "translate.export",
+    "export": "translate.exporting",
     "load_pipeline": "translate.pipeline",
     "train": "translate.training",
 }

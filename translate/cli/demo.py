@@ -26,7 +26,7 @@ def command(
 
     A few minutes on two processor cores. The same command again goes on where it stopped.
     """
-    from translate.export import export
+    from translate.exporting import export
     from translate.pipeline import load_pipeline
     from translate.training import train
 

@@ -25,7 +25,7 @@ def command(
     opset: Annotated[int, typer.Option(help="ONNX operator set, 18 or newer.")] = 18,
 ) -> None:
     """Write a run's model as one ONNX file, verified in onnxruntime against PyTorch."""
-    from translate.export import export_report
+    from translate.exporting import export_report
 
     report = export_report(source, name=name, output=output, float_only=float_only, opset=opset)
     typer.echo(f"wrote {report.file} and {report.sidecar.name}")

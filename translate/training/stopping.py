@@ -7,6 +7,7 @@ Until the loop has begun there is nothing to save, and the request ends the star
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -62,4 +63,4 @@ class StopRequests:
 def same_command() -> str:
     """The command line as it was typed, for messages."""
     program = os.path.basename(sys.argv[0]) or "translate"
-    return " ".join(["translate" if program in {"__main__.py", "translate"} else program, *sys.argv[1:]])
+    return shlex.join(["translate" if program in {"__main__.py", "translate"} else program, *sys.argv[1:]])

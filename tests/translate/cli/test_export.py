@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-import translate.export
+import translate.exporting
 from translate.cli import main
 from translate.errors import ModelFileError
 
@@ -28,7 +28,7 @@ def calls(monkeypatch):
             fixed_because="torch.export does not leave these dimensions open",
         )
 
-    monkeypatch.setattr(translate.export, "export_report", fake)
+    monkeypatch.setattr(translate.exporting, "export_report", fake)
     return seen
 
 

@@ -1,0 +1,152 @@
+"""What an exported file says about itself: strings in the file, the same as JSON beside it. Nothing of this machine."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from translate import __version__, specs
+from translate.components import Provider
+from translate.exporting.plan import Plan
+from translate.exporting.tracing import Level, output_name
+from translate.exporting.verification import Measured
+from translate.pipeline.dumping import dump
+from translate.pipeline.settings import Use
+
+FORMAT_VERSION: Final = 1
+MISSING: Final = "???"
+_ABSOLUTE: Final = re.compile(r"[/~\\]|[A-Za-z]:[\\/]|file:")
+_JSON_KEYS: Final = ("components", "inputs", "outputs", "dynamic_axes", "inference", "verification")
+
+Why = Mapping[str, str]
+
+
+def describe(plan: Plan, *, level: Level, float_only: bool, opset: int, fixed_because: str) -> dict[str, Any]:
+    """Everything that is known before the file is verified, as plain data."""
+    pipeline = plan.game.pipeline
+    return {
+        "format_version": str(FORMAT_VERSION),
+        "created_by": f"translate-images {__version__}, torch {torch.__version__.partition('+')[0]}",
+        "export": plan.name,
+        "layout": "float" if float_only else "baked",
+        "description": pipeline.description,
+        "pipeline": dump(without_paths(pipeline.resolved, pipeline.dataset)),
+        "step": str(plan.step),
+        "opset": str(opset),
+        "components": _components(plan),
+        "inputs": [_input(plan, name, float_only=float_only) for name in plan.inputs],
+        "outputs": [_output(plan, float_only=float_only)],
+        "size_divisor": str(plan.divisor),
+        "dynamic_axes": dynamic_axes(plan, level),
+        "fixed_because": fixed_because,
+        "inference": pipeline.inference.model_dump(),
+    }
+
+
+def with_measurement(document: Mapping[str, Any], results: Sequence[Measured], tolerance: float) -> dict[str, Any]:
+    """The description completed by what the verification found."""
+    measured = [
+        {
+            "batch": result.case.batch,
+            "size": result.case.size,
+            "difference": result.difference,
+            "equal": result.equal,
+        }
+        for result in results
+    ]
+    unit = "levels of 255" if document["outputs"][0]["dtype"] == "uint8" else "of max(1, largest value)"
+    return {
+        **document,
+        "verification": {
+            "largest_difference": max(result.difference for result in results),
+            "smallest_equal_share": min(result.equal for result in results),
+            "unit": unit,
+            "tolerance": 1 if unit.startswith("levels") else tolerance,
+            "cases": measured,
+        },
+    }
+
+
+def as_properties(document: Mapping[str, Any]) -> dict[str, str]:
+    """The document as ONNX holds it: strings, JSON where the value is not one."""
+    return {key: json.dumps(value) if key in _JSON_KEYS else str(value) for key, value in document.items()}
+
+
+def dynamic_axes(plan: Plan, level: Level) -> list[str]:
+    """Names of the dimensions that are free."""
+    return {"free": ["batch", "height", "width"], "batch": ["batch"], "fixed": []}[level]
+
+
+def without_paths(resolved: Mapping[str, Any], dataset: Use) -> dict[str, Any]:
+    """The resolved pipeline with every place on this machine replaced by `???`."""
+    local = {name for name, value in dataset.choices.items() if isinstance(value, Path)} | {"root"}
+    clean: dict[str, Any] = _clean(resolved)
+    clean["data"] = {key: MISSING if key in local and value else value for key, value in clean["data"].items()}
+    return clean
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return MISSING if isinstance(value, str) and _ABSOLUTE.match(value) else value
+
+
+def _components(plan: Plan) -> dict[str, dict[str, str]]:
+    pipeline, found = plan.game.pipeline, {}
+    for node in plan.nodes():
+        entry = node.operation[0] if node.operation else None
+        if node.kind == "network":
+            entry = pipeline.networks[node.name].entry
+        elif node.kind == "input" and node.name in pipeline.latents:
+            entry = pipeline.latents[node.name].entry
+        if entry is not None:
+            found[f"{entry.kind} {entry.name}"] = _provider(entry.provider)
+    return dict(sorted(found.items()))
+
+
+def _provider(provider: Provider) -> dict[str, str]:
+    return {"plugin": provider.plugin, "distribution": provider.distribution, "version": provider.version}
+
+
+def _input(plan: Plan, name: str, *, float_only: bool) -> dict[str, Any]:
+    spec = plan.inputs[name]
+    base: dict[str, Any] = {"name": name, "kind": type(spec).__name__.lower(), "dtype": spec.dtype}
+    if isinstance(spec, specs.Image):
+        base |= _image(float_only=float_only, baked_dtype="uint8")
+        base |= {"channels": spec.channels, "height": spec.height, "width": spec.width}
+        base["value_range"] = [spec.low, spec.high]
+    elif isinstance(spec, specs.Label):
+        base["classes"] = spec.classes
+    else:
+        base["shape"] = list(spec.shape)
+    if name in plan.game.latents:
+        base["law"] = _law(plan, name)
+    return base
+
+
+def _law(plan: Plan, name: str) -> dict[str, Any]:
+    """How a latent is drawn: what the latent says of itself in `law`, else its component's name and choices."""
+    use, stated = plan.game.pipeline.latents[name], getattr(plan.game.latents[name], "law", None)
+    if isinstance(stated, Mapping):
+        return dict(stated)
+    return {"name": use.name, **{key: value for key, value in use.choices.items() if isinstance(value, int | float)}}
+
+
+def _output(plan: Plan, *, float_only: bool) -> dict[str, Any]:
+    base: dict[str, Any] = {"name": output_name(plan), "kind": plan.kind, "dtype": "float32"}
+    if plan.kind == "image":
+        base |= _image(float_only=float_only, baked_dtype="float32" if plan.range is None else "uint8")
+        base["value_range"] = None if plan.range is None else list(plan.range)
+        base["scale"] = None if plan.scale is None else [float(scale) for scale in plan.scale]
+    return base
+
+
+def _image(*, float_only: bool, baked_dtype: str) -> dict[str, str]:
+    return {"layout": "NCHW", "dtype": "float32"} if float_only else {"layout": "NHWC", "dtype": baked_dtype}

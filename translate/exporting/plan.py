@@ -1,0 +1,261 @@
+"""What is to be exported: which inputs, which networks, which value ranges, and which sizes the networks can take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from translate import specs
+from translate.errors import ComponentError, PipelineError, UsageError, did_you_mean
+from translate.pipeline.building import UNBOUNDED, Game, evaluate
+from translate.pipeline.graph import Node
+from translate.pipeline.inference_form import inference_networks
+from translate.specs import Spec
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One export of a game.
+
+    Attributes:
+        game: The built pipeline, with its trained networks on the CPU.
+        name: The export's name.
+        node: The node in the last phase's graph that is the output.
+        step: Training step, for schedules.
+        inputs: Specs by name, in the order of the file's inputs.
+        networks: Inference forms of the networks that the output needs.
+        divisor: Height and width inside the networks are multiples of it.
+        range: Value range of an image output; None = not known.
+        kind: image, or the output's kind otherwise.
+        scale: Height and width of the output per input's; None = the output's size does not follow the input's.
+        free_size: Whether the networks run at other sizes than the training's.
+    """
+
+    game: Game
+    name: str
+    node: int
+    step: int
+    inputs: Mapping[str, Spec]
+    networks: Mapping[str, nn.Module]
+    divisor: int
+    range: Range | None
+    kind: str = "image"
+    scale: tuple[Fraction, Fraction] | None = None
+    free_size: bool = False
+
+    @property
+    def images(self) -> dict[str, specs.Image]:
+        """The image inputs."""
+        return {name: spec for name, spec in self.inputs.items() if isinstance(spec, specs.Image)}
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the first image input, as in training."""
+        return next(((spec.height, spec.width) for spec in self.images.values()), None)
+
+    def follows(self, name: str) -> bool:
+        """Whether an input is an image of the first one's size: these share their height and width."""
+        spec = self.inputs[name]
+        return isinstance(spec, specs.Image) and (spec.height, spec.width) == self.size
+
+    def nodes(self) -> Iterator[Node]:
+        """Every node that the output needs."""
+        return needed(self.game, self.node, self.inputs)
+
+
+class Flow(nn.Module):
+    """The exported expression as one module: values of the plan's inputs in, images N x C x H x W in value range."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+        self.networks = nn.ModuleDict(plan.networks)
+
+    def forward(self, *values: Tensor) -> Any:
+        """Evaluate."""
+        named = dict(zip(self.plan.inputs, values, strict=True))
+        networks = dict(self.networks.items())
+        return evaluate(self.plan.game, [self.plan.node], named, networks=networks, step=self.plan.step)[0]
+
+
+def make_plan(game: Game, name: str | None, step: int) -> Plan:
+    """Choose an export of a game and find out all about it.
+
+    Raises:
+        UsageError: The pipeline has no such export.
+        PipelineError: The entry cannot work; says where it stands.
+    """
+    name = _chosen(game, name)
+    export = game.pipeline.exports[name]
+    node = game.add(export.output, ("export", name, "output"))
+    inputs = _inputs(game, name, export.inputs)
+    _check_inputs(game, name, node, inputs)
+    used = sorted(game.graphs[-1].nodes[node].networks)
+    originals = {network: game.networks[network] for network in used}
+    try:
+        networks = inference_networks(originals, game.pipeline.inference)
+    except ComponentError as exc:
+        raise PipelineError([game.pipeline.problem(("inference",), f"{exc.what}; {exc.fix}")]) from exc
+    divisor = math.lcm(*(int(getattr(network, "size_divisor", 1)) for network in originals.values()))
+    found = value_range(game, node)
+    plan = Plan(
+        game=game, name=name, node=node, step=step, inputs=inputs, networks=networks, divisor=divisor, range=found
+    )
+    return _probed(plan)
+
+
+def _chosen(game: Game, name: str | None) -> str:
+    known = list(game.pipeline.exports)
+    if not known:
+        fix = "add `export: {translate: {inputs: [source], output: fake}}` to the pipeline"
+        raise UsageError("this pipeline has nothing to export", where=game.pipeline.name, fix=fix)
+    if name is not None and name not in known:
+        raise UsageError(
+            f"no export is named '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}.",
+            where=game.pipeline.name,
+            fix=f"--name {known[0]}",
+        )
+    return known[0] if name is None else name
+
+
+def _inputs(game: Game, name: str, listed: tuple[str, ...]) -> dict[str, Spec]:
+    inputs: dict[str, Spec] = {}
+    for index, item in enumerate(listed):
+        path = ("export", name, "inputs", index)
+        if item not in game.fields and item not in game.latents:
+            what = (
+                "is a schedule, whose value is that of the checkpoint's step"
+                if item in game.schedules
+                else "is unknown"
+            )
+            raise PipelineError([game.pipeline.problem(path, f"'{item}' {what}; inputs are fields and latents")])
+        if item in inputs:
+            raise PipelineError([game.pipeline.problem(path, f"'{item}' is listed twice")])
+        inputs[item] = game.input_spec(item)
+    return inputs
+
+
+def needed(game: Game, node: int, given: Mapping[str, Spec]) -> Iterator[Node]:
+    """Every node that a node's value depends on, itself first."""
+    nodes, seen, pending = game.graphs[-1].nodes, set(), [node]
+    while pending:
+        index = pending.pop()
+        if index in seen:
+            continue
+        seen.add(index)
+        yield nodes[index]
+        if not (nodes[index].kind == "input" and nodes[index].name in given):
+            pending += [*nodes[index].inputs, *(item for _, item in nodes[index].keywords)]
+
+
+def _check_inputs(game: Game, name: str, node: int, inputs: Mapping[str, Spec]) -> None:
+    read = {found.name for found in needed(game, node, inputs) if found.kind == "input"}
+    path, problem = ("export", name, "inputs"), game.pipeline.problem
+    missing = sorted(read - set(inputs))
+    problems = [problem(path, f"the output needs '{item}'; list it among the inputs") for item in missing]
+    unused = [(index, item) for index, item in enumerate(inputs) if item not in read]
+    problems += [problem((*path, index), f"the output does not use '{item}'; remove it") for index, item in unused]
+    if problems:
+        raise PipelineError(problems)
+
+
+def value_range(game: Game, index: int) -> Range | None:
+    """The value range of an image that a node computes, None where it is not known.
+
+    A network makes what its `makes` says (images of one range where it makes several), an operation keeps the widest
+    range of its images, as when the pipeline is checked.
+    """
+    node = game.graphs[-1].nodes[index]
+    if node.kind == "network":
+        specs_made = game.network_inputs[node.name].named.values()
+        flat = [item for made in specs_made for item in (made.values() if isinstance(made, Mapping) else [made])]
+        ranges = {(spec.low, spec.high) for spec in flat if isinstance(spec, specs.Image)}
+        return _bounded(ranges.pop()) if len(ranges) == 1 else None
+    if node.kind == "input":
+        spec = game.input_spec(node.name)
+        return _bounded((spec.low, spec.high)) if isinstance(spec, specs.Image) else None
+    if node.kind == "attribute":
+        return value_range(game, node.inputs[0])
+    below = [value_range(game, item) for item in node.inputs if _is_image(game, item)]
+    known = [found for found in below if found is not None]
+    if node.kind != "operation" or not known or len(known) < len(below):
+        return None
+    return min(low for low, _ in known), max(high for _, high in known)
+
+
+def _is_image(game: Game, index: int) -> bool:
+    node = game.graphs[-1].nodes[index]
+    if node.kind == "input":
+        return isinstance(game.input_spec(node.name), specs.Image)
+    return node.kind not in {"schedule", "literal"}
+
+
+def _bounded(found: Range) -> Range | None:
+    return found if -UNBOUNDED < found[0] < found[1] < UNBOUNDED else None
+
+
+def sample_inputs(plan: Plan, count: int, size: tuple[int, int] | None = None, *, seed: int = 0) -> list[Tensor]:
+    """Random float inputs of the flow, with images of the first one's size at `size`."""
+    generator = torch.Generator().manual_seed(seed)
+    values = []
+    for name, spec in plan.inputs.items():
+        if isinstance(spec, specs.Image):
+            shape = size if size is not None and plan.follows(name) else (spec.height, spec.width)
+            low, high = _bounded((spec.low, spec.high)) or (-1.0, 1.0)
+            values.append(low + (high - low) * torch.rand(count, spec.channels, *shape, generator=generator))
+        elif isinstance(spec, specs.Label):
+            values.append(torch.randint(spec.classes, (count,), generator=generator))
+        elif name in plan.game.latents:
+            device = torch.device("cpu")
+            values.append(plan.game.latents[name].sample(count, generator=generator, device=device))
+        else:
+            values.append(torch.randn(count, *spec.shape, generator=generator))
+    return values
+
+
+def padded(side: int, divisor: int) -> int:
+    """The next multiple."""
+    return -(-side // divisor) * divisor
+
+
+def _probed(plan: Plan) -> Plan:
+    """Run the flow at the training's size and at another one, to see how its output follows."""
+    flow, size = Flow(plan).eval(), plan.size
+    first = None if size is None else (padded(size[0], plan.divisor), padded(size[1], plan.divisor))
+    with torch.no_grad():
+        result = flow(*sample_inputs(plan, 2, first))
+        if not isinstance(result, Tensor):
+            text = f"the output is a {type(result).__name__} of several values; name one of its parts, as `pair.a`"
+            raise PipelineError([plan.game.pipeline.problem(("export", plan.name, "output"), text)])
+        kind = {4: "image", 2: "vector"}.get(result.ndim, "tensor")
+        plan = replace(plan, kind=kind, range=plan.range if kind == "image" else None)
+        if first is None:
+            return plan
+        second = other_size(first, plan.divisor)
+        try:
+            other = flow(*sample_inputs(plan, 2, second))
+        except (RuntimeError, ValueError, ComponentError):  # what torch raises for shapes that do not fit
+            other = None
+    if kind != "image":
+        return replace(plan, free_size=isinstance(other, Tensor) and other.shape == result.shape)
+    scale = (Fraction(result.shape[2], first[0]), Fraction(result.shape[3], first[1]))
+    if not isinstance(other, Tensor):
+        return replace(plan, scale=scale)
+    if other.shape[2] == scale[0] * second[0] and other.shape[3] == scale[1] * second[1]:
+        return replace(plan, scale=scale, free_size=True)
+    # A size of its own (resize(..., size=128)) needs no cropping; any other dependence cannot be cropped.
+    return replace(plan, free_size=other.shape == result.shape or plan.divisor == 1)
+
+
+def other_size(size: tuple[int, int], divisor: int) -> tuple[int, int]:
+    """A larger size that fits, with another aspect ratio, at which tracing cannot mistake one side for another."""
+    step = padded(16, divisor)
+    return padded(size[0], divisor) + step, padded(size[1], divisor) + 2 * step

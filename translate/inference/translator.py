@@ -1,0 +1,308 @@
+"""An exported file as a function of pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from translate.errors import ModelFileError, UsageError, did_you_mean
+from translate.inference.latents import draw
+from translate.inference.modelfile import read_model
+from translate.inference.pixels import Array, Picture, as_pictures
+
+FORMAT_VERSION: Final = 1
+_DTYPES: Final[Mapping[str, str]] = {
+    "tensor(uint8)": "uint8",
+    "tensor(float)": "float32",
+    "tensor(int64)": "int64",
+    "tensor(double)": "float64",
+    "tensor(int32)": "int32",
+}
+_JSON_KEYS: Final = ("components", "inputs", "outputs", "dynamic_axes", "inference", "verification")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputInfo:
+    """One input of a file.
+
+    Attributes:
+        name: Its name.
+        kind: image (uint8 N x H x W x C), vector (float N x size), label (int64 N), or tensor.
+        dtype: As numpy names it.
+        shape: As in the file: a number where it is fixed, None where it is free.
+        law: How a latent is drawn when it is not given; None for all other inputs.
+    """
+
+    name: str
+    kind: str
+    dtype: str
+    shape: tuple[int | None, ...]
+    law: Mapping[str, Any] | None = None
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image; 3 where the file does not say."""
+        return self.shape[3] or 3
+
+    @property
+    def size(self) -> tuple[int | None, int | None]:
+        """Height and width of an image; None where free."""
+        return self.shape[1], self.shape[2]
+
+
+class Translator:
+    """Translate pictures with an exported ONNX file.
+
+    Works with the files that `translate export` writes, and with any ONNX file that takes uint8 N x H x W x C.
+
+    Args:
+        file: The file.
+        threads: Processor threads; None = as many as onnxruntime sees fit.
+        providers: onnxruntime's execution providers, in order; None = the processor.
+        external_data: Allow weights beyond 2 GB in `FILE.data`-like files beside the file. Off, because a file from
+            elsewhere could name others.
+
+    Raises:
+        ModelFileError: The file is missing, damaged, reads other files, or takes no pictures.
+
+    Example:
+        translator = Translator("translate.onnx")
+        picture = translator("photo.jpg")       # H x W x C, uint8
+    """
+
+    def __init__(
+        self,
+        file: str | Path,
+        *,
+        threads: int | None = None,
+        providers: Sequence[str] | None = None,
+        external_data: bool = False,
+    ) -> None:
+        self.file = Path(file)
+        if threads is not None and threads < 1:
+            raise UsageError(f"threads must be at least 1 (got {threads})")
+        content = read_model(self.file, external_data=external_data)
+        self._session = _open(self.file, content, threads, providers)
+        self.metadata = _metadata(self.file, self._session)
+        self.inputs = self._describe_inputs()
+        self.output: str = self._session.get_outputs()[0].name
+        self._check()
+
+    @property
+    def images(self) -> tuple[InputInfo, ...]:
+        """The image inputs."""
+        return tuple(info for info in self.inputs if info.kind == "image")
+
+    @property
+    def makes_pictures(self) -> bool:
+        """Whether the output is uint8 N x H x W x C."""
+        found = self._session.get_outputs()[0]
+        return bool(found.type == "tensor(uint8)" and len(found.shape) == 4)
+
+    def __call__(
+        self,
+        image: Picture | None = None,
+        /,
+        *,
+        count: int | None = None,
+        seed: int = 0,
+        indices: Sequence[int] | None = None,
+        **others: Any,
+    ) -> Array:
+        """Translate a picture, or several of one size.
+
+        Args:
+            image: A path, a Pillow image, or an array H x W, H x W x C or N x H x W x C in uint8 (or uint16). Converted
+                to the file's channels as pictures are. It is the first image input; the others are given by name.
+            count: Examples to make, where the file takes no pictures.
+            seed: Seed of latents that are not given.
+            indices: Numbers of the examples, which with the seed decide their latents; 0, 1, ... by default.
+            **others: Other inputs by name: one value for all examples, or one for each.
+
+        Returns:
+            H x W x C in uint8; N x H x W x C where several were given. Files whose output has no known value range give
+            their own floats.
+
+        Raises:
+            DataError: A picture cannot be used.
+            UsageError: An input is missing, unknown or of the wrong shape.
+            ModelFileError: The file takes another size, or fails.
+        """
+        given, several = self._pictures(image, others)
+        sizes = {len(value) for value in given.values()}
+        if len(sizes) > 1:
+            raise UsageError(f"the image inputs hold different numbers of pictures ({sorted(sizes)})")
+        number = sizes.pop() if sizes else (count or 1)
+        several = several or (not given and count is not None)
+        numbers = list(range(number)) if indices is None else list(indices)
+        if len(numbers) != number:
+            raise UsageError(f"{len(numbers)} indices are given for {number} examples")
+        values = {info.name: self._value(info, given, others, numbers, seed) for info in self.inputs}
+        result = self._run(values, number)
+        return result if several else result[0]
+
+    def _describe_inputs(self) -> tuple[InputInfo, ...]:
+        described = self.metadata.get("inputs")
+        known = {item.get("name"): item for item in described} if isinstance(described, list) else {}
+        infos = []
+        for found in self._session.get_inputs():
+            shape = tuple(side if isinstance(side, int) and side > 0 else None for side in found.shape)
+            dtype = _DTYPES.get(found.type, found.type)
+            law = known.get(found.name, {}).get("law")
+            infos.append(InputInfo(name=found.name, kind=_kind(dtype, shape), dtype=dtype, shape=shape, law=law))
+        return tuple(infos)
+
+    def _check(self) -> None:
+        floats = [
+            info for info in self.inputs if info.dtype.startswith("float") and len(info.shape) == 4 and not info.law
+        ]
+        if floats and not self.images:
+            raise ModelFileError(
+                f"the file takes '{floats[0].name}' as {floats[0].dtype}, not pictures (uint8 N x H x W x C)",
+                where=str(self.file),
+                fix="export it without --float",
+            )
+        if not self.images and not self.metadata:
+            listing = ", ".join(f"{info.name}: {info.dtype} {info.shape}" for info in self.inputs) or "none"
+            raise ModelFileError(
+                f"the file takes no pictures (uint8 N x H x W x C); its inputs: {listing}", where=str(self.file)
+            )
+
+    def _pictures(self, image: Picture | None, others: Mapping[str, Any]) -> tuple[dict[str, Array], bool]:
+        names = [info.name for info in self.inputs]
+        for name in others:
+            if name not in names:
+                known = ", ".join(names)
+                raise UsageError(f"the file has no input '{name}'.{did_you_mean(name, names)} Inputs: {known}.")
+        given, several = {}, False
+        for index, info in enumerate(self.images):
+            source = image if index == 0 and image is not None else others.get(info.name)
+            if source is None:
+                raise UsageError(f"the image input '{info.name}' is not given", where=str(self.file))
+            given[info.name], more = as_pictures(source, info.channels)
+            several = several or more
+            self._check_size(info, given[info.name])
+        if image is not None and not self.images:
+            raise UsageError("the file takes no pictures", where=str(self.file), fix="Translator(file)(count=N)")
+        return given, several
+
+    def _check_size(self, info: InputInfo, pictures: Array) -> None:
+        height, width = pictures.shape[1:3]
+        if any(side is not None and side != found for side, found in zip(info.size, (height, width), strict=True)):
+            wanted = "x".join("any" if side is None else str(side) for side in info.size)
+            raise ModelFileError(
+                f"the file takes pictures of {wanted} (height x width), but this one has {height}x{width}",
+                where=str(self.file),
+                fix=f"bring the picture to {wanted}, or use tiles of that size for larger ones",
+            )
+
+    def _value(
+        self, info: InputInfo, given: Mapping[str, Array], others: Mapping[str, Any], numbers: Sequence[int], seed: int
+    ) -> Array:
+        if info.name in given:
+            return given[info.name]
+        shape = info.shape[1:]
+        if info.name not in others:
+            if info.law is None or None in shape:
+                raise UsageError(
+                    f"the input '{info.name}' ({info.kind}, {info.dtype}) is not given", where=str(self.file)
+                )
+            return draw(info.law, [side or 1 for side in shape], info.dtype, numbers, seed)
+        value = np.asarray(others[info.name]).astype(info.dtype)
+        if value.ndim == len(shape):
+            value = np.repeat(value[None], len(numbers), axis=0)
+        fits = value.ndim == len(info.shape) and len(value) == len(numbers)
+        if not fits or any(
+            side is not None and side != found for side, found in zip(shape, value.shape[1:], strict=True)
+        ):
+            wanted = "x".join("any" if side is None else str(side) for side in shape) or "one number"
+            raise UsageError(
+                f"the input '{info.name}' takes {wanted} for each of {len(numbers)} examples (got shape {value.shape})"
+            )
+        return value
+
+    def _run(self, values: Mapping[str, Array], number: int) -> Array:
+        """Run at once, or in the portions that a file with a fixed batch takes."""
+        portion = next((info.shape[0] for info in self.inputs if info.shape and info.shape[0]), None)
+        if portion is None or portion == number:
+            return self._run_once(values)
+        parts = []
+        for start in range(0, number, portion):
+            part = {name: value[start : start + portion] for name, value in values.items()}
+            left = portion - len(next(iter(part.values())))
+            filled = {name: np.concatenate([value, *[value[-1:]] * left]) for name, value in part.items()}
+            parts.append(self._run_once(filled)[: portion - left])
+        return np.concatenate(parts)
+
+    def _run_once(self, values: Mapping[str, Array]) -> Array:
+        try:
+            result: Array = self._session.run([self.output], dict(values))[0]
+        except Exception as exc:
+            sizes = ", ".join(f"{name} {value.shape}" for name, value in values.items())
+            raise ModelFileError(
+                f"the file fails on {sizes} ({_first_line(exc)})",
+                where=str(self.file),
+                fix="try smaller pictures or tiles; if it fails always, export it again",
+            ) from exc
+        return result
+
+
+def _open(file: Path, content: bytes | None, threads: int | None, providers: Sequence[str] | None) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is raised; the rest is of no use to anyone here
+    if threads is not None:
+        options.intra_op_num_threads = options.inter_op_num_threads = threads
+    chosen = list(providers) if providers else ["CPUExecutionProvider"]
+    available = onnxruntime.get_available_providers()
+    for provider in chosen:
+        if provider not in available:
+            raise UsageError(
+                f"onnxruntime has no provider '{provider}'.{did_you_mean(provider, available)}"
+                f" Available: {', '.join(available)}."
+            )
+    try:
+        model = str(file) if content is None else content
+        # Without the fall-back: after any error it tries the processor once more, and prints that it does.
+        return onnxruntime.InferenceSession(model, options, providers=chosen, enable_fallback=0)
+    except Exception as exc:
+        raise ModelFileError(
+            f"onnxruntime cannot open the file ({_first_line(exc)})",
+            where=str(file),
+            fix="export it again; if it is newer than the installed onnxruntime: pip install --upgrade onnxruntime",
+        ) from exc
+
+
+def _metadata(file: Path, session: Any) -> dict[str, Any]:
+    """What the file says about itself, empty for files of others."""
+    try:
+        strings: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+        if "format_version" not in strings or "size_divisor" not in strings:
+            return {}
+        newer = int(strings["format_version"]) > FORMAT_VERSION
+        parsed = {key: json.loads(value) if key in _JSON_KEYS else value for key, value in strings.items()}
+    except (ValueError, RecursionError) as exc:  # UnicodeDecodeError among them
+        raise ModelFileError(f"the file's metadata is damaged ({_first_line(exc)})", where=str(file)) from exc
+    if newer:
+        raise ModelFileError(
+            f"the file has format {strings['format_version']}; this version reads up to {FORMAT_VERSION}",
+            where=str(file),
+            fix="pip install --upgrade translate-images",
+        )
+    return parsed
+
+
+def _kind(dtype: str, shape: Sequence[int | None]) -> str:
+    kinds = {("uint8", 4): "image", ("float32", 2): "vector", ("int64", 1): "label"}
+    return kinds.get((dtype, len(shape)), "tensor")
+
+
+def _first_line(exc: BaseException) -> str:
+    lines = str(exc).strip().splitlines()
+    return f"{type(exc).__name__}: {lines[0][:200]}" if lines else type(exc).__name__
