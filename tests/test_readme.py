@@ -87,8 +87,7 @@ def test_the_table_of_changes_is_true(tmp_path):
         "a history of fakes": ["losses.adversarial.fake=D(source, pool(fake, size=50))"],
         "weight clipping": ["training.optimizers.discriminators={name: rmsprop, lr: 5.0e-5, clip_weights: 0.01}"],
         "a falling learning rate": [
-            "training.optimizers.generators.lr="
-            "{schedule: linear, initial: 2.0e-4, final: 0, start: 40000, end: 80000}"
+            "training.optimizers.generators.lr={schedule: linear, initial: 2.0e-4, final: 0, start: 40000, end: 80000}"
         ],
         "averaged generators": ["training.ema={decay: 0.999}"],
         "less memory": ["training.batch_size=8", "training.accumulate=4"],

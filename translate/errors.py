@@ -146,14 +146,14 @@ class NumbersError(TranslateError):
     code = "E-NUMBERS"
 
 
-class Stopped(TranslateError):
+class Stopped(TranslateError):  # noqa: N818  # nothing went wrong
     """Stopped by request (SIGTERM, SIGUSR1, time limit); a checkpoint is saved and the same command goes on."""
 
     exit_code = 75
     code = "E-STOPPED"
 
 
-class Interrupted(TranslateError):
+class Interrupted(TranslateError):  # noqa: N818  # nothing went wrong
     """Ctrl-C; a checkpoint is saved and the same command goes on."""
 
     exit_code = 130

@@ -67,12 +67,12 @@ def translate_step_finished(run: Run, step: int) -> None:
 
 @hookspec
 def translate_step_logged(run: Run, step: int, values: Mapping[str, float]) -> None:
-    """The values of a logged iteration: loss terms, learning rates, seconds per step. Called every `training.log_every`."""
+    """The values of a logged iteration: loss terms, learning rates, seconds per step; every `training.log_every`."""
 
 
 @hookspec
 def translate_preview_ready(run: Run, step: int, pictures: Mapping[str, Any]) -> None:
-    """The fixed preview inputs were evaluated. `pictures` maps expressions to N x C x H x W tensors in [0, 1] on the CPU."""
+    """The preview inputs were evaluated: `pictures` maps expressions to N x C x H x W tensors in [0, 1] on the CPU."""
 
 
 @hookspec

@@ -224,14 +224,14 @@ def _problem_text(errors: Sequence[Mapping[str, Any]], choice: Choice) -> str:
     if len(errors) == 1:
         return pydantic_message(errors[0], choice)
     found = errors[0].get("input")  # the members of a union each have their say: name them all instead
-    near = did_you_mean(found, [str(value) for value in _literals(choice.annotation)]) if isinstance(found, str) else ""
+    near = did_you_mean(found, [str(value) for value in literals(choice.annotation)]) if isinstance(found, str) else ""
     return f"must be {type_text(choice.annotation)} (got {found!r}){near and '.' + near}"
 
 
 def pydantic_message(error: Mapping[str, Any], choice: Choice | None = None) -> str:
     """One pydantic error as a sentence with the value found and did-you-mean."""
     message = f"{error['msg']} (got {error.get('input')!r})"
-    allowed = _literals(choice.annotation) if choice is not None else []
+    allowed = literals(choice.annotation) if choice is not None else []
     expected = error.get("ctx", {}).get("expected", "")
     allowed = allowed or re.findall(r"'([^']*)'", expected if isinstance(expected, str) else "")
     if isinstance(error.get("input"), str) and allowed:
@@ -424,10 +424,11 @@ def _keys(value: Any) -> list[Any]:
     return list(value) if isinstance(value, Mapping) else []
 
 
-def _literals(annotation: Any) -> list[Any]:
+def literals(annotation: Any) -> list[Any]:
+    """The values of a `Literal`, also inside a union."""
     if get_origin(annotation) is Literal:
         return list(get_args(annotation))
-    return [value for arg in get_args(annotation) if get_origin(arg) is not None for value in _literals(arg)]
+    return [value for arg in get_args(annotation) if get_origin(arg) is not None for value in literals(arg)]
 
 
 def _allows_bool(annotation: Any) -> bool:

@@ -3,7 +3,7 @@
     python tests/benchmarks/evaluator_overhead.py
 
 Prints the medians over interleaved rounds. The networks return a constant, so that only the walk is timed: looking
-values up, switching what learns, weighing and adding the terms. Backward and optimiser steps are left out on both sides.
+values up, switching what learns, weighing and adding the terms. Backward and optimiser steps are left out.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 
-import toys  # noqa: E402
+import toys
 
-from translate.pipeline import load_pipeline  # noqa: E402
-from translate.pipeline.building import build  # noqa: E402
-from translate.pipeline.evaluating import Evaluator  # noqa: E402
-from translate.plugin_manager import PluginManager  # noqa: E402
-from translate.specs import Image  # noqa: E402
+from translate.pipeline import load_pipeline
+from translate.pipeline.building import build
+from translate.pipeline.evaluating import Evaluator
+from translate.plugin_manager import PluginManager
+from translate.specs import Image
 
 DOCUMENT = {
     "data": {"dataset": "toy_data", "image_size": 4},
@@ -61,14 +61,14 @@ def main(rounds: int = 30, repeats: int = 300) -> None:
     G, D = game.networks["G"], game.networks["D"]
     constant = torch.zeros(())
     evaluator = Evaluator(game)
-    evaluator._functions = {  # noqa: SLF001  # losses of nothing too
+    evaluator._functions = {  # losses of nothing too
         "adversarial": {
             "discriminator": (lambda real, fake: constant, ("real", "fake")),
             "generator": (lambda fake: constant, ("fake",)),
         },
         "reconstruction": {"both": (lambda of, to: constant, ("of", "to"))},
     }
-    evaluator._plans.clear()  # noqa: SLF001
+    evaluator._plans.clear()
     batch = {"source": torch.zeros(1, 1, 4, 4), "target": torch.zeros(1, 1, 4, 4)}
 
     def walked() -> None:

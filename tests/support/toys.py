@@ -18,25 +18,33 @@ from translate.data.request import DataRequest
 class Dense(nn.Module):
     """Flatten all inputs, concatenate, two layers."""
 
-    def __init__(self, size: int, out: tuple[int, ...], width: int, *, dropout: float, norm: bool) -> None:
+    def __init__(
+        self, size: int, out: tuple[int, ...], width: int, *, dropout: float, norm: bool, sigmoid: bool = False
+    ) -> None:
         super().__init__()
         self.out = out
         self.first = nn.Linear(size, width)
         self.norm = nn.BatchNorm1d(width) if norm else nn.Identity()
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()  # p = 0 would still use random numbers
         self.second = nn.Linear(width, prod(out))
+        self.last = nn.Sigmoid() if sigmoid else nn.Identity()
 
     def forward(self, *inputs: Tensor) -> Tensor:
         flat = torch.cat([value.flatten(1) for value in inputs], 1)
-        return self.second(self.dropout(torch.tanh(self.norm(self.first(flat))))).reshape(-1, *self.out)
+        return self.last(self.second(self.dropout(torch.tanh(self.norm(self.first(flat)))))).reshape(-1, *self.out)
 
 
 def dense(
-    *inputs: Spec, makes: Spec | None = None, width: int = 8, dropout: float = 0.0, norm: bool = False
+    *inputs: Spec,
+    makes: Spec | None = None,
+    width: int = 8,
+    dropout: float = 0.0,
+    norm: bool = False,
+    sigmoid: bool = False,
 ) -> nn.Module:
     """A two-layer network that makes what it is told to, or one number."""
     size = sum(prod(spec.shape) for spec in inputs)
-    return Dense(size, makes.shape if makes else (1,), width, dropout=dropout, norm=norm)
+    return Dense(size, makes.shape if makes else (1,), width, dropout=dropout, norm=norm, sigmoid=sigmoid)
 
 
 class Info(nn.Module):

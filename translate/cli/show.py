@@ -87,7 +87,7 @@ def _show_text(drawing: Drawing, *, ascii_only: bool) -> None:
     coloured = Text(text, end="")
     for pattern, style in _styles(drawing):
         coloured.highlight_regex(pattern, style)
-    Console().print(coloured, soft_wrap=True)
+    Console().print(coloured, soft_wrap=True, end="")
 
 
 def _can_print(text: str) -> bool:

@@ -109,7 +109,9 @@ class Stream:
             collate_fn=collate,
             timeout=WORKER_TIMEOUT,
             worker_init_fn=_start_worker,
-            generator=torch.Generator().manual_seed(0),  # else it takes a number from the global one, which networks use
+            generator=torch.Generator().manual_seed(
+                0
+            ),  # else it takes a number from the global one, which networks use
         )
         iterator = iter(loader)
         processes = list(getattr(iterator, "_workers", []))

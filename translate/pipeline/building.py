@@ -9,6 +9,8 @@ from __future__ import annotations
 import inspect
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -234,10 +236,8 @@ class _MetaRun:
         """Compute every node of a phase."""
         index = 0
         while index < len(self.game.graphs[phase].nodes):
-            try:
+            with suppress(_Failed):
                 self.value(phase, index)
-            except _Failed:
-                pass
             index += 1
 
     def value(self, phase: int, index: int) -> tuple[Any, Spec | None]:

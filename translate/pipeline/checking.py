@@ -12,6 +12,7 @@ from translate.components import Catalogue
 from translate.errors import ComponentError, PipelineError, Problem
 from translate.pipeline.building import Game, build_meta, example
 from translate.pipeline.evaluating import Draw, Evaluator, Plan, PlannedTerm
+from translate.pipeline.expressions import to_text
 from translate.pipeline.naming import unknown_names
 from translate.pipeline.settings import Pipeline
 from translate.pipeline.trees import map_tensors
@@ -110,7 +111,7 @@ def _failed(game: Game, term: PlannedTerm, draw: Draw, exc: Exception, phase: in
     given = []
     for name, slot in term.arguments:
         shapes = map_tensors(lambda tensor: "x".join(map(str, tensor.shape)) or "0-d", draw.values[slot])
-        given.append(f"{name}: {game.graphs[phase].nodes[slot // 2].text} {shapes}")
+        given.append(f"{name}: {to_text(term.term.use.expressions[name])} {shapes}")
     text = f"loss '{entry.name}' from {entry.provider} cannot be computed from ({', '.join(given)}): {first}"
     return game.pipeline.problem(("losses", term.name), text, phase=phase)
 

@@ -40,6 +40,7 @@ def svg(drawing: Drawing) -> str:
     for chart, layout in made:
         y += 12.0
         if chart.title:
+            y += 14.0
             body += [_text(MARGIN, y + 10, chart.title, TITLE, bold=True), _rule(y + 20, width)]
             y += 36.0
         body.append(f'<g transform="translate({(width - layout.width) / 2:.1f} {y:.1f})">')

@@ -112,10 +112,8 @@ def _branches(children: Sequence[FlowFact], flow: Sequence[FlowFact], indent: st
         is_last = position == len(children) - 1
         start = f"{indent}{'╰' if is_last else '├'}─▶ "
         below = f"{indent}{' ' if is_last else '│'}   "
-        text = textwrap.wrap(f"{fact.name} = {fact.expression}", max(width - len(start) - len(fact.shape) - 2, 20))
-        room = width - len(start) - len(text[0])
-        yield f"{start}{text[0]}{fact.shape:>{room}}"
-        yield from (f"{below}  {line}" for line in text[1:])
+        more = f"{below}│ " if any(other.parent == fact.name for other in flow) else f"{below}  "
+        yield from _spread(start, f"{fact.name} = {fact.expression}", fact.shape, width, more)
         yield from _branches([other for other in flow if other.parent == fact.name], flow, below, width)
 
 
@@ -125,15 +123,13 @@ def _branches(children: Sequence[FlowFact], flow: Sequence[FlowFact], indent: st
 def _term(term: TermFact, turns: int, width: int) -> Iterator[str]:
     weight = f" × {term.weight}" if term.weight != "1" else ""
     counted = ", ".join(term.turns) or "no turn" if turns > 1 or not term.turns else ""
-    yield _spread(f"  {term.name}  {term.loss}{weight}", f"counts in {counted}" if counted else "", width)
+    title = f"{term.name}  {term.loss}{weight}"
+    yield from _spread("  ", title, f"counts in {counted}" if counted else "", width)
     widest = max(map(len, term.expressions), default=0)
     for parameter, expression in term.expressions.items():
         asked = [name for name, parameters in term.turns.items() if parameter in parameters]
         only = f"only for {', '.join(asked)}" if asked and len(asked) < len(term.turns) else ""
-        start = f"      {parameter:<{widest}} = "
-        lines = textwrap.wrap(expression, width - len(start) - len(only) - 2) or [""]
-        yield _spread(start + lines[0], only, width)
-        yield from (" " * len(start) + line for line in lines[1:])
+        yield from _spread(f"      {parameter:<{widest}} = ", expression, only, width)
 
 
 # -- turns ------------------------------------------------------------------------------------------------------------
@@ -154,7 +150,8 @@ def _turn(index: int, turn: TurnFact, phase: PhaseFact, width: int) -> list[str]
             numbers = f"{part.first} to {part.last}" if part.last > part.first else str(part.first)
             lines.append(f"repetition{'s' if part.last > part.first else ''} {numbers}:")
         lines += _calls(part, room)
-    times = f" × {turn.count}, each with a draw of its own" if turn.count > 1 else ""
+    draws = "each with a draw of its own" if index == 1 else "each after the first with a new draw"
+    times = f" × {turn.count}, {draws}" if turn.count > 1 else ""
     return _box(f"{index} {turn.name}{times}", lines, width)
 
 
@@ -195,14 +192,20 @@ def _box(title: str, lines: Sequence[str], width: int) -> list[str]:
     return [top, *(f"│ {line:<{width - 4}} │" for line in lines), f"╰{'─' * (width - 2)}╯"]
 
 
-def _spread(left: str, right: str, width: int) -> str:
-    """One text at the left edge, one at the right; on two lines where both do not fit."""
-    gap = width - len(left) - len(right)
-    return f"{left}{' ' * gap}{right}" if gap >= 2 or not right else f"{left}\n{right:>{width}}"
+def _spread(start: str, left: str, right: str, width: int, more: str | None = None) -> Iterator[str]:
+    """One text at the left edge, wrapped, and one at the right, on a line of its own where both do not fit."""
+    more = " " * len(start) if more is None else more
+    first, *rest = _wrap(left, width, start, more)
+    gap = width - len(first) - len(right)
+    yield f"{first}{' ' * gap}{right}" if gap >= 2 else first
+    yield from rest
+    if right and gap < 2:
+        yield from (line for line in _wrap(right, width, more))
 
 
 def _wrap(text: str, width: int, first: str, rest: str | None = None) -> list[str]:
-    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=first if rest is None else rest)
+    rest = first if rest is None else rest
+    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False) or [first]
 
 
 def _table(rows: Sequence[Sequence[str]], width: int, *, right: bool = False) -> Iterator[str]:

@@ -134,9 +134,8 @@ class Evaluator:
         self._keep_graphs = keep_graphs
         self._plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
         self._functions = {name: term_functions(term) for name, term in self.phase.losses.items()}
-        self._norms = {
-            name: [part for part in module.modules() if has_statistics(part)]
-            for name, module in game.networks.items()
+        self._norms: dict[str, list[Any]] = {
+            name: [part for part in module.modules() if has_statistics(part)] for name, module in game.networks.items()
         }
         self._steps = {name: scheduled(game, turn.steps) for name, turn in self.phase.turns.items()}
         self._inputs = [node for node in self.graph.nodes if node.kind == "input"]
@@ -155,7 +154,7 @@ class Evaluator:
         for name, steps in self._steps.items():
             turns += [name] * int(steps(step) if callable(steps) else steps)
         begins = [index == 0 or turns[index - 1] == turn for index, turn in enumerate(turns)]
-        ends = [index for index, begin in enumerate(begins) if begin][1:] + [len(turns)]
+        ends = [*[index for index, begin in enumerate(begins) if begin][1:], len(turns)]
         result = []
         for index, turn in enumerate(turns):
             end = next(end for end in ends if end > index)
@@ -247,7 +246,7 @@ class Evaluator:
         """Give every network back as it was: all parameters trainable, all statistics tracked."""
         for name, parameters in self.game.trainable.items():
             for parameter in parameters:
-                parameter.requires_grad_(True)  # noqa: FBT003
+                parameter.requires_grad_(True)
             for norm in self._norms[name]:
                 norm.track_running_stats = True
         self.game.learning.clear()
@@ -338,7 +337,7 @@ class _Compiler:
         return frozenset(found)
 
     def _kept_for(self, node: Node) -> frozenset[str] | None:
-        """The learning networks of the later turn that needs this constant with its graph, if it stays valid until then."""
+        """What learns in the later turn that needs this constant with its graph, if it stays valid until then."""
         if not node.networks or node.networks & (self._live | self._conduits):
             return None
         if node.operation is not None and _differs_live(node.operation[0].factory):
@@ -378,7 +377,11 @@ class _Compiler:
         keywords = [(name, self._need(index, live)) for name, index in node.keywords]
         if node.kind == "network":
             function = self._evaluator.network_call(node.name)
-            run = _call(function, arguments, keywords, slot) if attached else _call_cut(function, arguments, keywords, slot)
+            run = (
+                _call(function, arguments, keywords, slot)
+                if attached
+                else _call_cut(function, arguments, keywords, slot)
+            )
         elif node.kind == "operation":
             function = self._evaluator.game.operation(node)
             live_inputs = any(self._nodes[index].networks & live for index in node.inputs)
@@ -468,4 +471,3 @@ def term_functions(term: Term) -> dict[str, tuple[Call, tuple[str, ...]]]:
         return {"both": (function, schema.sides["both"])}
     loss = term.use.create()
     return {side: (getattr(loss, side), names) for side, names in schema.sides.items()}
-

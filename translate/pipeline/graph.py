@@ -129,8 +129,7 @@ class Graph:
             return self._node("literal", "?", path, call, value=None)
         choices = self._choices(entry, call, path)
         self._check_count(entry, call, path)
-        node = self._node("operation", call.function, path, call, inputs, operation=(entry, choices))
-        return node
+        return self._node("operation", call.function, path, call, inputs, operation=(entry, choices))
 
     def _choices(self, entry: Entry, call: ex.Call, path: Path_) -> dict[str, Any]:
         given: dict[str, Any] = {}

@@ -6,8 +6,9 @@ base keep their place and new keys follow in the child's order, in every section
 
 When the child names another component, the parameters of the old one go, because they mean nothing to the new one; what
 belongs to the game (the expressions of a loss and its weight, what a network makes, the core's keys of `data`) stays.
-`keep` says which keys those are. Where a component can stand and under which key it is named is fixed for the known sections; elsewhere
-any kind's key counts. `flow` holds free names (one may be called `latent`), so nothing there is a component.
+`keep` says which keys those are. Where a component can stand and under which key it is named is fixed for the known
+sections; elsewhere any kind's key counts. `flow` holds free names (one may be called `latent`), so nothing there is a
+component.
 """
 
 from __future__ import annotations
@@ -175,9 +176,7 @@ def _kind_keys(path: Path_) -> frozenset[str]:
     return frozenset(KINDS)
 
 
-def _newly_named(
-    base: Mapping[str, Node], child: Mapping[str, Node], keys: frozenset[str]
-) -> tuple[str, str] | None:
+def _newly_named(base: Mapping[str, Node], child: Mapping[str, Node], keys: frozenset[str]) -> tuple[str, str] | None:
     """The kind key and the name of the component that the child names in place of the base's, if it does."""
     old = {key: base[key].value for key in keys & base.keys() if isinstance(base[key].value, str)}
     new = {key: child[key].value for key in sorted(keys & child.keys()) if isinstance(child[key].value, str)}

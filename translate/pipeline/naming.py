@@ -58,7 +58,7 @@ def unknown_names(
             values = [*fields, *pipeline.latents, *pipeline.schedules, *pipeline.phases[phase].flow]
         problems += _unknown_in(pipeline, path, expression, phase, values, callables, broken)
     if fields is not None:
-        problems += _unknown_elsewhere(pipeline, list(fields))
+        problems += _unknown_elsewhere(pipeline, list(fields), broken)
     return problems
 
 
@@ -106,7 +106,7 @@ def _double_names(pipeline: Pipeline, fields: Iterable[str], operations: Iterabl
             yield pipeline.problem(("networks", name), text, of="key")
 
 
-def _unknown_elsewhere(pipeline: Pipeline, fields: list[str]) -> Iterator[Problem]:
+def _unknown_elsewhere(pipeline: Pipeline, fields: list[str], broken: Collection[str]) -> Iterator[Problem]:
     """Names that are not in expressions: fields, inputs of exports, the baseline."""
     flow = list(pipeline.phases[-1].flow)
     places: list[tuple[Path_, str, list[str], str]] = [
@@ -123,7 +123,7 @@ def _unknown_elsewhere(pipeline: Pipeline, fields: list[str]) -> Iterator[Proble
         places += [((*path, key), getattr(baseline, key), fields, "a field of the data") for key in ("by", "give")]
         places += [((*path, "instead_of"), baseline.instead_of, flow, "an entry of the flow")]
     for place, name, known, what in places:
-        if name not in known:
+        if name not in known and name not in broken:
             text = f"'{name}' is not {what}.{did_you_mean(name, known)} Known: {', '.join(known) or 'none'}."
             yield pipeline.problem(place, text, of="key" if place[1] == "interpolation" else "value")
 

@@ -176,13 +176,14 @@ class PhaseReader(Reader):
 
     def _turn(self, name: str, value: Any, losses: Mapping[str, Term]) -> Turn | None:
         path: Path_ = ("turns", name)
+        steps_path: Path_ = (*path, "steps")
         if not isinstance(value, Mapping) or "schedule" in value:
-            value = {"learn": name, "steps": value}
+            value, steps_path = {"learn": name, "steps": value}, path
         self.allowed_keys(path, value, TURN_KEYS)
         chosen = None if value.get("losses") is None else self._terms((*path, "losses"), value["losses"], losses)
-        steps = self.schedulable((*path, "steps"), value.get("steps", 1), self.schedules)
+        steps = self.schedulable(steps_path, value.get("steps", 1), self.schedules)
         if isinstance(steps, float) and (steps < 0 or steps != int(steps)):
-            self.problem((*path, "steps"), f"must be a whole number of at least 0 (got {steps:g})")
+            self.problem(steps_path, f"must be a whole number of at least 0 (got {steps:g})")
         learn = self._learn(path, name, value)
         side = self._side(path, value, learn)
         if not learn or side is None:
@@ -245,8 +246,10 @@ class PhaseReader(Reader):
                 text = f"no turn of this name.{did_you_mean(key, allowed)} Turns and sides: {', '.join(allowed)}."
                 self.problem((*path, key), text, of="key")
         read = {key: self._optimizer((*path, key), value) for key, value in section.items()}
-        default = self._optimizer(path, DEFAULT_OPTIMIZER)
-        return {name: read.get(name) or read.get(turn.side) or default for name, turn in turns.items()}
+        return {
+            name: read.get(name) or read.get(turn.side) or self._optimizer(path, DEFAULT_OPTIMIZER)
+            for name, turn in turns.items()
+        }
 
     def _optimizer(self, path: Path_, value: Any) -> OptimizerSettings:
         from translate.optimizers import check_optimizer  # imports torch

@@ -15,7 +15,7 @@ from translate.errors import Problem, did_you_mean
 from translate.pipeline.document import Document
 from translate.pipeline.expressions import Expression, ExpressionError, parse_expression
 from translate.pipeline.settings import DataKeys, Path_, Schedulable, Section, Use, problem_at
-from translate.signatures import pydantic_message, type_text
+from translate.signatures import literals, pydantic_message, type_text
 
 SectionT = TypeVar("SectionT", bound=Section)
 
@@ -124,7 +124,9 @@ class Reader:
             self.problem(place, "is required")
         elif len(errors) > 1 and where[-1] in owner.model_fields:  # the members of a union each have their say
             annotation = owner.model_fields[str(where[-1])].annotation
-            self.problem(place, f"must be {type_text(annotation)} (got {error['input']!r})")
+            found = error["input"]
+            hint = did_you_mean(found, map(str, literals(annotation))) if isinstance(found, str) else ""
+            self.problem(place, f"must be {type_text(annotation)} (got {found!r}).{hint}")
         else:
             self.problem(place, pydantic_message(error))
 

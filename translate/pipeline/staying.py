@@ -12,7 +12,7 @@ GAME_KEYS = {"dataset": frozenset(DataKeys.model_fields), "loss": frozenset({"we
 
 
 def keys_that_stay(catalogue: Catalogue) -> Keep:
-    """The rule for merging: what the new component also takes from the game stays, what the user chose for the old goes.
+    """The rule for merging: what the new component also takes from the game stays, what was chosen for the old goes.
 
     So `losses.adversarial.loss=lsgan` keeps `real`, `fake` and `weight`, and `networks.G.generator=resnet` keeps
     `makes`, but neither keeps a choice such as `smoothing` or `depth`.

@@ -18,7 +18,7 @@ def map_tensors(function: Callable[[torch.Tensor], Any], value: Any) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(map_tensors(function, item) for item in value))
     if isinstance(value, list | tuple):
-        return type(value)(map_tensors(function, item) for item in value)
+        return type(value)([map_tensors(function, item) for item in value])
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         parts = {f.name: map_tensors(function, getattr(value, f.name)) for f in dataclasses.fields(value)}
         return dataclasses.replace(value, **parts)
@@ -51,7 +51,8 @@ def read_attribute(value: Any, name: str) -> Any:
             return value[name]
         parts = list(value)
     else:
-        parts = list(getattr(value, "_fields", None) or getattr(value, "__dataclass_fields__", ()))
+        names: Any = getattr(value, "_fields", None) or getattr(value, "__dataclass_fields__", ())
+        parts = list(names)
         if name in parts:
             return getattr(value, name)
     msg = f"there is no part '{name}' (parts: {', '.join(map(str, parts)) or 'none, it is a plain tensor'})"

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import torch
 
 from translate.data.stream import Stream
 from translate.errors import NumbersError, PluginError, TranslateError
-from translate.optimizers import build_optimizer, load_optimizer_state, optimizer_state
+from translate.optimizers import build_optimizer
 from translate.pipeline.building import Game, build
 from translate.pipeline.checking import check
 from translate.pipeline.evaluating import Evaluator, scheduled
@@ -22,18 +23,10 @@ from translate.pipeline.loading import load_pipeline
 from translate.pipeline.opening import open_dataset, stream_settings
 from translate.pipeline.settings import Pipeline
 from translate.plugin_manager import PluginManager, default_manager
-from translate.training.checkpoint import (
-    Checkpoint,
-    clean_checkpoints,
-    latest_checkpoint,
-    load_checkpoint,
-    prune_checkpoints,
-    save_checkpoint,
-)
+from translate.training.checkpoint import clean_checkpoints
 from translate.training.ema import Ema
 from translate.training.engine import Engine, translated_errors
 from translate.training.lock import RunLock
-from translate.training.opening import load_networks
 from translate.training.preview import Preview
 from translate.training.run import (
     CHECKPOINTS,
@@ -43,6 +36,7 @@ from translate.training.run import (
     write_manifest,
     write_pipeline,
 )
+from translate.training.state import restore_random, resume, save
 from translate.training.stopping import StopRequests
 from translate.training.turns import LatentSource, TurnRunner
 
@@ -97,7 +91,9 @@ def train(
     """
     manager = manager or default_manager()
     with StopRequests() as stop:
-        pipeline = source if isinstance(source, Pipeline) else load_pipeline(source, overrides, catalogue=manager.catalogue)
+        pipeline = (
+            source if isinstance(source, Pipeline) else load_pipeline(source, overrides, catalogue=manager.catalogue)
+        )
         keys = pipeline.training
         engine = Engine(
             device=keys.device,
@@ -133,7 +129,7 @@ class _Prepared:
             clean_checkpoints(self._folder / CHECKPOINTS)
         self._engine.barrier()
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: object) -> None:
         self._lock.__exit__(*error)
 
 
@@ -190,7 +186,7 @@ class Trainer:
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self._optimizer_of: dict[str, tuple[Any, ...]] = {}
         self._batches: Iterator[dict[str, torch.Tensor]] | None = None
-        self._description = describe_run(pipeline, dataset)
+        self.description = describe_run(pipeline, dataset)
         self.runner: TurnRunner | None = None
         self.phase = -1
 
@@ -199,7 +195,7 @@ class Trainer:
     def run(self) -> TrainingResult:
         """Train until the last step, or until something stops it."""
         steps = self.pipeline.training.steps
-        checkpoint = self._resume()
+        checkpoint = resume(self)
         start = checkpoint.step if checkpoint else 0
         if checkpoint is not None and start >= steps:
             return TrainingResult(self.folder, start, checkpoint.path, already_done=True)
@@ -209,21 +205,23 @@ class Trainer:
         self._run = run
         if self.engine.is_main:
             write_pipeline(self.folder, self.pipeline)
-            warning = write_manifest(self.folder, self._description)
+            warning = write_manifest(self.folder, self.description)
             if warning:
                 log.warning(warning)
         self._preview = Preview(self.game, self.stream, self.engine.device) if self.engine.is_main else None
-        self._saved = checkpoint.path if checkpoint else None
+        self._saved: Path | None = checkpoint.path if checkpoint else None
         reason, step = "failed", start
         self._notify("translate_run_started")
         try:
-            with translated_errors("training", "lower training.batch_size or data.image_size, or raise training.accumulate"):
+            with translated_errors(
+                "training", "lower training.batch_size or data.image_size, or raise training.accumulate"
+            ):
                 if start == 0:
                     self._show_preview(0)
                 if checkpoint is not None:
-                    self._restore_rng(checkpoint)
-                for step in self._iterations(start, steps):
-                    pass
+                    restore_random(self, checkpoint)
+                for done in self._iterations(start, steps):
+                    step = done
             reason = "done"
         except TranslateError as exc:
             reason = {75: "stopped", 130: "interrupted"}.get(exc.exit_code, "failed")
@@ -265,6 +263,10 @@ class Trainer:
             if stopping and done < steps:
                 raise self.stop.error(done)
 
+    def _save(self, step: int) -> None:
+        self._saved = save(self, step)
+        self._notify("translate_checkpoint_saved", step=step, folder=self._saved)
+
     def _begin_phase(self, step: int) -> None:
         index = self.pipeline.phase_at(step)
         if index == self.phase:
@@ -279,7 +281,7 @@ class Trainer:
             autocast=None if keys.precision == "fp32" else self.engine.autocast,
             keep_graphs=keys.accumulate == 1,
         )
-        self._set_optimizers(index)
+        self.set_optimizers(index)
         self.phase = index
         self.runner = TurnRunner(
             evaluator,
@@ -291,7 +293,7 @@ class Trainer:
             self.draws,
         )
 
-    def _set_optimizers(self, index: int) -> None:
+    def set_optimizers(self, index: int) -> None:
         """An optimiser for each turn; those whose settings and networks are those of the phase before go on."""
         phase = self.pipeline.phases[index]
         kept: dict[str, torch.optim.Optimizer] = {}
@@ -336,9 +338,10 @@ class Trainer:
         kept = f"the last good checkpoint is {self._saved}" if self._saved else "there is no checkpoint yet"
         which = f"loss {', '.join(bad)}" if bad else "no loss, but a gradient"
         raise NumbersError(
-            f"not finite for {skips[worst]} steps in a row at step {step}: {which}, in the turn '{worst}' ({learn}); {kept}",
+            f"not finite for {skips[worst]} steps in a row at step {step}: {which}, in the turn '{worst}' ({learn}); "
+            f"{kept}",
             where=str(self.folder),
-            fix="lower the learning rate (training.optimizers.*.lr), clip gradients (clip_norm: 1), or use precision fp32",
+            fix="lower training.optimizers.*.lr, clip gradients (clip_norm: 1), or use precision: fp32",
         )
 
     def _log(self, step: int, values: Mapping[str, torch.Tensor], seconds: float) -> None:
@@ -370,79 +373,3 @@ class Trainer:
                 f"an observer failed at {event}: {type(exc).__name__}: {exc}",
                 fix="leave it out (training.observers) or report this to its authors",
             ) from exc
-
-    # -- state ------------------------------------------------------------------------------------------------------
-
-    def _save(self, step: int) -> None:
-        own = {
-            "sites": {key: dict(module.state_dict()) for key, module in self.game.sites.items()},
-            "rng": self.engine.rng_state(),
-        }
-        ranks = self.engine.gather_objects(own)
-        if self.engine.is_main:
-            weights = {name: dict(network.state_dict()) for name, network in self.game.networks.items()}
-            state = {
-                "draws": self.draws,
-                "phase": self.phase,
-                "optimizers": {name: optimizer_state(optimizer) for name, optimizer in self.optimizers.items()},
-                "ema": self.ema.state_dict() if self.ema else None,
-                "engine": self.engine.state_dict(),
-                "ranks": ranks,
-            }
-            metadata = {
-                "pipeline": dict(self.pipeline.resolved),
-                "name": self.pipeline.name,
-                "fields": {name: spec.as_dict() for name, spec in self.stream.fields.items()},
-                "run": {key: value for key, value in self._description.items() if key != "command"},
-                "threads": torch.get_num_threads(),
-                "world_size": self.engine.world_size,
-                "device": self.engine.device.type,
-            }
-            if self.ema is not None:
-                weights |= self.ema.weights()
-            checkpoints = self.folder / CHECKPOINTS
-            save_checkpoint(checkpoints, step, weights=weights, state=state, metadata=metadata)
-            prune_checkpoints(checkpoints, self.pipeline.training.keep_checkpoints)
-            self._notify("translate_checkpoint_saved", step=step, folder=checkpoints / f"{step:06d}")
-        self.engine.barrier()
-        self._saved = self.folder / CHECKPOINTS / f"{step:06d}"
-
-    def _resume(self) -> Checkpoint | None:
-        path = latest_checkpoint(self.folder / CHECKPOINTS, warn=log.warning)
-        if path is None:
-            return None
-        checkpoint = load_checkpoint(path)
-        state: Any = checkpoint.state
-        load_networks(self.game, checkpoint)
-        self.draws = int(state["draws"])
-        if self.ema is not None:
-            self.ema.load_state_dict(state["ema"] or {"updates": 0}, checkpoint.weights)
-        self.engine.load_state_dict(state["engine"])
-        self._set_optimizers(int(state["phase"]))
-        for name, saved in state["optimizers"].items():
-            load_optimizer_state(self.optimizers[name], saved)
-        self._restore_sites(state["ranks"][self.engine.rank % len(state["ranks"])]["sites"])
-        self._say_differences(checkpoint)
-        return checkpoint
-
-    def _restore_sites(self, saved: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
-        for graph in self.game.graphs:
-            for node in graph.nodes:
-                if node.key in saved:
-                    operation: Any = self.game.operation(node)
-                    operation.load_state_dict({key: t.to(self.engine.device) for key, t in saved[node.key].items()})
-
-    def _restore_rng(self, checkpoint: Checkpoint) -> None:
-        ranks: Any = checkpoint.state["ranks"]  # type: ignore[index,call-overload]
-        self.engine.set_rng_state(ranks[self.engine.rank % len(ranks)]["rng"])
-
-    def _say_differences(self, checkpoint: Checkpoint) -> None:
-        now = {
-            "threads": torch.get_num_threads(),
-            "world_size": self.engine.world_size,
-            "device": self.engine.device.type,
-        }
-        changed = [f"{key} {checkpoint.metadata.get(key)} -> {value}" for key, value in now.items()]
-        changed = [text for text, (key, value) in zip(changed, now.items(), strict=True) if checkpoint.metadata.get(key) != value]
-        if changed and self.engine.is_main:
-            log.warning("goes on, but not bit for bit as it would have: %s", ", ".join(changed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ def recorded_pipeline(checkpoint: Checkpoint) -> Pipeline:
     if not isinstance(document, Mapping) or not isinstance(checkpoint.metadata.get("fields"), Mapping):
         raise ModelFileError("the checkpoint carries no pipeline", where=str(checkpoint.path / "state.json"))
     try:
-        return load_pipeline(document)
+        return replace(load_pipeline(document), name=str(checkpoint.metadata.get("name", "pipeline")))
     except PipelineError as exc:
         made_with = checkpoint.metadata.get("run", {}).get("components", [])
         unknown = [p for p in exc.problems if "Available:" in p.message or "is not a" in p.message]
@@ -111,7 +111,9 @@ def recorded_pipeline(checkpoint: Checkpoint) -> Pipeline:
             raise PluginError(
                 f"a component of this checkpoint is not installed: {unknown[0].message}{supplied}",
                 where=str(checkpoint.path),
-                fix=f"pip install {' '.join(distributions)}" if distributions else "install the plugin that supplies it",
+                fix=f"pip install {' '.join(distributions)}"
+                if distributions
+                else "install the plugin that supplies it",
             ) from exc
         raise ModelFileError(
             f"the checkpoint's pipeline does not fit this version: {exc.problems[0]}",
@@ -134,7 +136,8 @@ def read_spec(value: Mapping[str, Any], where: Path) -> Spec:
     kind = SPECS.get(str(content.pop("kind", "")))
     try:
         if kind is None:
-            raise TypeError("unknown kind")
+            msg = "unknown kind"
+            raise TypeError(msg)  # noqa: TRY301  # one message for both ways to be wrong
         return kind(**{key: tuple(item) if isinstance(item, list) else item for key, item in content.items()})
     except TypeError as exc:
         raise ModelFileError(f"a field's description cannot be read ({exc}): {value}", where=str(where)) from exc

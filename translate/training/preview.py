@@ -46,7 +46,7 @@ class Preview:
     def _examples(self, stream: Stream, count: int) -> dict[str, torch.Tensor]:
         for split in ("val", "test"):
             try:
-                found = open_stream(self._game.pipeline, split, batch_size=1)  # type: ignore[arg-type]
+                found = open_stream(self._game.pipeline, split, batch_size=1)
                 return self._first(found, count)
             except DataError:
                 continue

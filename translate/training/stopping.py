@@ -57,7 +57,9 @@ class StopRequests:
         kind = Interrupted if self.requested == "SIGINT" else Stopped
         if step is None:
             return kind("stopped before the first step; there is nothing to save yet")
-        return kind(f"stopped at step {step}; a checkpoint is saved", fix=f"go on with the same command: {same_command()}")
+        return kind(
+            f"stopped at step {step}; a checkpoint is saved", fix=f"go on with the same command: {same_command()}"
+        )
 
 
 def same_command() -> str:

@@ -135,4 +135,3 @@ class TurnRunner:
         for draw in parts:
             self.evaluator.finish_turn(draw, name)
         return {f"{name}.{term}": value / len(parts) if len(parts) > 1 else value for term, value in sums.items()}
-

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import toys
+from pipelines import Tried, change
 
 from translate.components import Catalogue
 from translate.pipeline import load_pipeline
@@ -75,7 +77,7 @@ class _Doubles(LatentSource):
 
 
 @pytest.fixture
-def table(catalogue: Catalogue) -> Iterator[Callable[..., Table]]:
+def table(catalogue: Catalogue) -> Callable[..., Table]:
     """Build a table from the sections of a pipeline; optimisers are SGD with the pipeline's lr of 0.1."""
 
     def make(document: Mapping[str, Any], overrides: Sequence[str] = (), **options: Any) -> Table:
@@ -87,10 +89,20 @@ def table(catalogue: Catalogue) -> Iterator[Callable[..., Table]]:
         pipeline = load_pipeline(merged, overrides, catalogue=catalogue)
         return Table(build(pipeline, FIELDS, catalogue=catalogue), **options)
 
-    yield make
+    return make
 
 
 def _sides(document: Mapping[str, Any]) -> list[str]:
     kinds = {kind for network in document["networks"].values() for kind in network}
     sides = {"generator": "generators", "discriminator": "discriminators"}
     return [side for kind, side in sides.items() if kind in kinds]
+
+
+@pytest.fixture
+def load(catalogue: Catalogue, tmp_path: Path) -> Callable[..., Tried]:
+    """Load the small pipeline of tests/support/pipelines.py with texts replaced; `whole` also checks shapes."""
+
+    def tried(*pairs: tuple[str, str], overrides: Sequence[str] = (), whole: bool = False) -> Tried:
+        return Tried(change(*pairs), tmp_path, catalogue, overrides, whole=whole)
+
+    return tried

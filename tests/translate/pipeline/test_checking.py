@@ -1,0 +1,175 @@
+"""What only the meta device shows: shapes, idle turns, circular specs, and combinations that are known to be wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from translate.components import Catalogue
+from translate.pipeline.checking import check
+from translate.pipeline.opening import open_dataset
+from translate.plugin_manager import PluginManager
+
+UNET = ("{generator: toy_dense, makes: target}", "{generator: unet, makes: target, width: 2}")
+PENALTY = (
+    "losses:\n",
+    "  between: mix(target, fake)\nlosses:\n  gp: {loss: gradient_penalty, of: 'D(between, source)', at: between}\n",
+)
+
+
+def optimizers(text):
+    return ("batch_size: 4", f"batch_size: 4\n  optimizers: {text}")
+
+
+def test_the_game_comes_back_for_drawings(load, catalogue):
+    pipeline = load(PENALTY).pipeline
+    game = check(pipeline, open_dataset(pipeline).fields, catalogue=catalogue)
+    assert sorted(game.networks) == ["D", "G"]
+    assert all(parameter.is_meta and parameter.requires_grad for parameter in game.networks["D"].parameters())
+
+
+def test_a_shape_that_does_not_fit_names_expression_inputs_and_place(load):
+    text = load(
+        ("fake: G(source, z)", "fake: G(concat(source, z), z)\n  bad: mix(source, z)"),
+        ("preview: [", "preview: [bad, "),
+        whole=True,
+    )
+    assert "game.yaml:11:8: flow.bad: " in str(text)
+    text = load(
+        ("  D: {", "  E: {discriminator: patchgan}\n  D: {"),
+        ("  adversarial:", "  other: {loss: bce, real: E(z), fake: E(fake)}\n  adversarial:"),
+        whole=True,
+    )
+    assert "networks.E: patchgan takes images, but its input 1 is Vector(3)" in str(text)
+    assert "(discriminator 'patchgan' from discriminators (translate-images" in str(text)
+
+
+def test_a_network_called_with_another_size_names_what_it_got(load):
+    call = ("fake: G(source, z)", "fake: G(source, z)\n  twice: G(source, source)")
+    text = load(call, ("preview: [", "preview: [twice, "), whole=True).only()
+    assert text.startswith(
+        "game.yaml:11:10: flow.twice: `G(source, source)` cannot be evaluated with (source: Image(1x4x4 in"
+    )
+    assert "(source: Image(1x4x4 in [-1, 1]), source: Image(1x4x4 in [-1, 1])): " in text
+
+
+def test_what_depends_on_a_failure_is_not_reported_again(load):
+    tried = load(("fake: G(source, z)", "fake: G(wrong, z)\n  wrong: mix(source, z)"), whole=True)
+    assert "flow.wrong" in tried.only()
+
+
+def test_a_spec_that_failed_is_not_taken_for_a_circle(load):
+    tried = load(
+        ("makes: target", "makes: wrong"),
+        ("fake: G(source, z)", "fake: G(source, z)\n  again: G(target, z)\n  wrong: mix(source, z)"),
+        ("preview: [", "preview: [again, "),
+        whole=True,
+    )
+    assert "itself" not in tried.only()
+
+
+@pytest.mark.parametrize("makes", ["fake", "half"])
+def test_a_network_that_makes_what_it_makes(load, makes):
+    call = ("fake: G(source, z)", "fake: G(source, z)\n  half: G(target, z)")
+    text = str(load(("makes: target", f"makes: {makes}"), call, ("preview: [", "preview: [half, "), whole=True))
+    assert "what 'G' makes depends on" in text
+    assert "itself" in text
+
+
+def test_a_loss_that_cannot_be_computed_names_what_it_got(load):
+    tried = load(("of: fake, to: target, weight", "of: fake, to: z, weight"), whole=True)
+    text = tried.only()
+    assert "game.yaml:13:19: losses.reconstruction: loss 'l1' from losses (translate-images" in text
+    assert "(of: fake 4x1x4x4, to: z 4x3)" in text
+
+
+def test_an_operation_checks_its_call(load):
+    text = str(load(("fake: G(source, z)", "fake: G(pool(source, sise=3), z)"), whole=True))
+    assert "game.yaml:10:11: flow.fake: pool(sise): no such parameter. Did you mean 'size'?" in text
+    text = str(load(("fake: G(source, z)", "fake: G(leaf(source, z), z)"), whole=True))
+    assert "leaf takes value by position (got 2)" in text
+
+
+def test_a_turn_without_a_loss(load):
+    turns = ("training:\n", "turns: {a: {learn: G}, b: {learn: D, losses: reconstruction}}\ntraining:\n")
+    tried = load(turns, whole=True)
+    assert "turns.b: no loss depends on D on the side of the discriminators" in str(tried)
+
+
+def test_a_network_that_learns_nothing_in_its_turn(load):
+    tried = load(
+        ("  D: {", "  E: {discriminator: toy_dense}\n  D: {"), ("preview: [", "preview: ['E(source)', "), whole=True
+    )
+    assert "networks.E: network 'E' learns in turn 'discriminators', but none of the turn's losses" in tried.only()
+
+
+def test_a_problem_of_a_later_phase_points_into_it(load):
+    phase = ("", "phases:\n  - {start: 3, losses: {reconstruction: {to: z}}}\n")
+    assert "game.yaml:25:" in load(phase, whole=True).only()
+    phase = ("", "phases:\n  - start: 3\n    flow: {fake: 'G(source, source)'}\n")
+    assert "game.yaml:26:19: phases.0.flow.fake: `G(source, source)`" in str(load(phase, whole=True))
+
+
+def test_names_are_checked_when_a_dataset_says_them_only_once_it_is_open(load, catalogue):
+    from toys import toy_data
+
+    declared = toy_data.field_names
+    try:
+        del toy_data.field_names
+        tried = load(("fake: G(source, z)", "fake: G(sorce, z)"), whole=True)
+    finally:
+        toy_data.field_names = declared
+    assert "game.yaml:10:11: flow.fake: no value is named 'sorce'. Did you mean 'source'?" in tried.only()
+
+
+# -- combinations that are known to be wrong --------------------------------------------------------------------------
+
+
+def test_an_output_that_does_not_span_the_range(load):
+    range_ = ("image_size: 4", "image_size: 4, value_range: [0, 1]")
+    unet = (UNET[0], UNET[1].replace("width: 2", "width: 2, output: tanh"))
+    call = ("fake: G(source, z)", "fake: G(source)")
+    latent = ("latents:\n  z: {latent: normal, size: 3}\n", "")
+    export = ("inputs: [source, z]", "inputs: [source]")
+    text = load(range_, unet, call, latent, export, whole=True).only()
+    assert text.startswith("game.yaml:5:6: networks.G: output is 'tanh', which makes values in [-1, 1]")
+    assert not load(range_, UNET, call, latent, export, whole=True).problems
+
+
+def test_a_penalty_with_batch_norm(load):
+    assert not load(PENALTY, whole=True).problems
+    text = load(PENALTY, ("discriminator: toy_dense", "discriminator: toy_dense, norm: true"), whole=True).only()
+    assert "losses.gp: network 'D' has batch normalisation" in text
+    assert "`norm: instance`" in text
+
+
+def test_a_penalty_with_clipped_weights(load):
+    clip = optimizers("{discriminators: {name: rmsprop, clip_weights: 0.01}}")
+    assert "losses.gp: a gradient penalty and weight clipping constrain" in load(PENALTY, clip, whole=True).only()
+    assert not load(PENALTY, optimizers("{generators: {clip_weights: 0.01}}"), whole=True).problems
+
+
+def test_a_penalty_at_a_value_that_is_no_leaf(load):
+    wrong = ("losses:\n", "losses:\n  gp: {loss: r1, of: 'D(target, source)', at: target}\n")
+    text = load(wrong, whole=True).only()
+    assert "losses.gp: loss 'r1'" in text
+    assert "name a leaf in the flow" in text
+
+
+def test_a_sigmoid_before_a_loss_on_logits(load):
+    sigmoid = ("discriminator: toy_dense", "discriminator: toy_dense, sigmoid: true")
+    assert "losses.adversarial: network 'D' ends in a sigmoid" in load(sigmoid, whole=True).only()
+    assert not load(sigmoid, ("loss: bce", "loss: lsgan"), whole=True).problems
+
+
+def test_built_in_components_say_what_the_check_reads():
+    manager = PluginManager()
+    manager.load_entry_points()
+    catalogue: Catalogue = manager.catalogue
+
+    def having(kind, attribute):
+        return {entry.name for entry in catalogue.of_kind(kind) if getattr(entry.factory, attribute, False)}
+
+    assert having("loss", "is_penalty") >= {"gradient_penalty", "r1"}
+    assert having("loss", "expects_logits") >= {"bce", "relativistic"}
+    assert having("operation", "makes_leaf") >= {"mix", "leaf"}
+    assert having("dataset", "field_names") >= {"paired_folders", "side_by_side", "single_folder", "drawn"}
