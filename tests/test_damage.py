@@ -19,7 +19,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -259,3 +259,16 @@ def test_slips_are_answered_with_the_right_word(name, outcomes):
     unanswered = [outcome.damage.what for outcome in slips if not outcome.answered]
     print(f"{name}: {len(outcomes(name))} damages, {right} of {len(slips)} slips answered")
     assert right >= ENOUGH * len(slips), f"{right} of {len(slips)} answered; not:\n" + "\n".join(unanswered)
+
+
+def test_there_are_enough_of_them(outcomes):
+    assert sum(len(outcomes(name)) for name in SHIPPED) >= 300
+
+
+def test_the_harness_notices_a_bad_suggestion_and_a_wrong_place(folder, outcomes):
+    damage = next(outcome.damage for outcome in outcomes("demo") if outcome.answered)
+    file = folder / "damaged.yaml"
+    assert attempt(damage, file).answered
+    assert not attempt(replace(damage, right="something else"), file).answered
+    assert not attempt(replace(damage, line=damage.line + 1), file).answered
+    assert attempt(replace(damage, text=dump(load_pipeline("demo").resolved)), file).wrong == "accepted"

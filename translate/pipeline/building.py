@@ -10,7 +10,6 @@ import inspect
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast

@@ -127,9 +127,9 @@ def _known_wrong(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
             if optimizer.clip_weights is not None:
                 texts.append("a gradient penalty and weight clipping constrain the same thing; remove one of them")
             texts += [
-                f"network '{name}' has batch normalisation, which ties the examples of a batch together, so a penalty "
-                "on each example's gradient is not defined (Gulrajani et al. 2017, section 4). Give the network another "
-                "normalisation: `norm: instance`, `layer` or `none`"
+                f"network '{name}' has batch normalisation, which ties the examples of a batch together, so a "
+                "penalty on each example's gradient is not defined (Gulrajani et al. 2017, section 4). Give the "
+                "network another normalisation: `norm: instance`, `layer` or `none`"
                 for name in networks
                 if _has_batch_norm(game.networks[name])
             ]

@@ -129,8 +129,10 @@ class _Prepared:
             clean_checkpoints(self._folder / CHECKPOINTS)
         self._engine.barrier()
 
-    def __exit__(self, *error: object) -> None:
-        self._lock.__exit__(*error)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.__exit__(kind, error, trace)
 
 
 class Trainer:

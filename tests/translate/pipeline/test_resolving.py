@@ -52,13 +52,16 @@ INVENTED = {
     "removed and added": "phases:\n"
     "  - {start: 3, losses: {reconstruction: null, other: {loss: l2, of: fake, to: target, weight: growth}}}\n"
     "  - {start: 6, losses: {other: {weight: 2}}, flow: {fake: 'G(target, z)'}}",
-    "another loss": "phases:\n  - {start: 3, losses: {adversarial: {loss: lsgan, real: 'D(source, target)', fake: 'D(source, fake)'}}}",
+    "another loss": "phases:\n"
+    "  - {start: 3, losses: {adversarial: {loss: lsgan, real: 'D(source, target)', fake: 'D(source, fake)'}}}",
     "choices that go": "phases:\n"
     "  - {start: 3, losses: {adversarial: {smoothing: 0.1}}}\n  - {start: 6, losses: {adversarial: {smoothing: null}}}",
-    "removed turn": "phases:\n  - {start: 3, turns: {discriminators: null}}\n  - {start: 6, turns: {discriminators: 3}}",
+    "removed turn": "phases:\n  - {start: 3, turns: {discriminators: null}}\n"
+    "  - {start: 6, turns: {discriminators: 3}}",
     "new turn": "phases:\n  - {start: 3, turns: {extra: {learn: G, losses: reconstruction}}}",
     "one turn more often": "turns: {generators: 2}\nphases:\n  - {start: 3, turns: {discriminators: 4}}",
-    "optimisers": "phases:\n  - {start: 3, training: {optimizers: {generators: {name: sgd, lr: 1, clip_norm: 1}}}}\n"
+    "optimisers": "phases:\n"
+    "  - {start: 3, training: {optimizers: {generators: {name: sgd, lr: 1, clip_norm: 1}}}}\n"
     "  - {start: 6, training: {optimizers: {generators: {clip_norm: null, lr: growth}}}}\n"
     "  - {start: 9, training: {optimizers: {generators: {name: adamw}}}}",
 }
