@@ -7,6 +7,8 @@ from pathlib import Path
 
 # Before anything imports albumentations: it asks the package index for its newest version otherwise.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:  # one thread for each test process, or they would wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 

@@ -30,6 +30,11 @@ class TranslateError(Exception):
         self.where = where
         self.fix = fix
 
+    @property
+    def sentences(self) -> str:
+        """What happened and what to do, on one line: for a list of problems."""
+        return f"{self.what.rstrip('.')}. {self.fix[0].upper()}{self.fix[1:]}" if self.fix else self.what
+
     def block(self) -> str:
         """The error as shown on a terminal: at most four parts, one line each."""
         lines = [f"error: {self.what}"]

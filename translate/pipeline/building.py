@@ -269,7 +269,7 @@ class _MetaRun:
         if isinstance(exc, _NotBuilt) and isinstance(exc.__cause__, Exception):
             exc = exc.__cause__
         if isinstance(exc, ComponentError):
-            message = f"{exc.what} {exc.fix or ''}".rstrip()
+            message = exc.sentences
         else:
             first = str(exc).strip().splitlines()[0] if str(exc).strip() else ""
             given = ", ".join(self._spec_text(phase, index) for index in node.inputs)

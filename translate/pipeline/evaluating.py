@@ -27,7 +27,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from translate.errors import PluginError
+from translate.errors import PluginError, TranslateError
 from translate.pipeline.building import Game
 from translate.pipeline.graph import Graph, Node
 from translate.pipeline.settings import Phase, Schedulable, Term, Turn
@@ -198,9 +198,9 @@ class Evaluator:
                 part = value if weight == 1.0 else value * weight
                 total = part if total is None else total + part
                 terms[doing.name] = value.detach()
-        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError) as exc:
-            if isinstance(exc, torch.OutOfMemoryError):
-                raise
+        except (TranslateError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as exc:
             raise self._component_failed(doing, exc) from exc
         return TurnResult(total, terms)
 

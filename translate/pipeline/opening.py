@@ -28,7 +28,7 @@ def open_dataset(pipeline: Pipeline, split: Split = "train") -> Dataset:
     try:
         dataset: Dataset = pipeline.dataset.create(request)
     except ComponentError as exc:
-        message = f"{exc.what} {exc.fix or ''}".rstrip()
+        message = exc.sentences
         raise PipelineError([pipeline.problem(("data",), f"{message} ({_origin(pipeline)})")]) from exc
     except (TranslateError, OSError, MemoryError):  # the data's own errors, and the machine's
         raise
