@@ -145,6 +145,33 @@ class Counting(nn.Module):
         return value
 
 
+class Scaling(nn.Module):
+    """An operation with a constant of its own on the device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.from_numpy(np.full((1, 4, 4), 2.0, np.float32)))
+
+    def forward(self, value: Tensor) -> Tensor:
+        return value * self.scale
+
+
+class Scaled(Scaling):
+    """A network with a constant that is not made by torch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(1, 1, 1)
+
+    def forward(self, value: Tensor) -> Tensor:
+        return self.layer(super().forward(value))
+
+
+def scaled(source: Image, /) -> nn.Module:
+    """One convolution of twice its input."""
+    return Scaled()
+
+
 class ToyData:
     """Deterministic random pictures."""
 
@@ -182,14 +209,14 @@ class Plugin:
     @hookimpl
     def translate_components(self) -> Iterable[Component]:
         table = {
-            "generator": ["dense", "pair_g", "growing_g"],
+            "generator": ["dense", "pair_g", "growing_g", "scaled"],
             "discriminator": ["dense", "info", "pair_d", "growing_d"],
             "loss": ["cross_entropy"],
-            "operation": ["counting"],
+            "operation": ["counting", "scaling"],
             "dataset": ["toy_data"],
         }
         for kind, names in table.items():
             for name in names:
-                target = "Counting" if name == "counting" else name
+                target = {"counting": "Counting", "scaling": "Scaling"}.get(name, name)
                 public = f"toy_{name}" if not name.startswith("toy") else name
                 yield Component(kind=kind, name=public, target=f"toys:{target}", summary="For tests.")

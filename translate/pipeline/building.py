@@ -170,6 +170,7 @@ def build(
     if only is not None:
         game.networks = {name: game.networks[name] for name in only}
     game.sites.clear()
+    game.device = torch.device("cpu")
     game.own()
     return game
 
@@ -195,6 +196,7 @@ def build_meta(pipeline: Pipeline, fields: Mapping[str, Spec], *, catalogue: Cat
         PipelineError: Holds every expression that failed (what depends on it is not reported again).
     """
     game = prepare(pipeline, fields, catalogue)
+    game.device = torch.device("meta")
     run = _MetaRun(game)
     for phase in range(len(pipeline.phases)):
         run.phase(phase)
@@ -329,7 +331,8 @@ class _MetaRun:
         try:
             network_inputs = NetworkInputs(inputs, self._named_specs(phase, name))
             with torch.device("meta"):
-                self.game.networks[name] = create_network(self.game.pipeline, name, network_inputs).train()
+                network = create_network(self.game.pipeline, name, network_inputs)
+            self.game.networks[name] = network.to("meta").train()  # also constants that torch did not make
         except _Failed:
             raise
         except Exception as exc:
@@ -430,7 +433,8 @@ def _compute(
     if node.kind == "network":
         return networks[node.name](*arguments, **{key: compute(index) for key, index in node.keywords})
     if node.kind == "operation":
-        return game.operation(node)(*arguments)
+        operation = game.operation(node)
+        return getattr(operation, "live", operation)(*arguments)  # histories belong to the training
     if node.kind == "attribute":
         return read_attribute(arguments[0], node.name)
     if node.kind == "sequence":

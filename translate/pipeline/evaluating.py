@@ -340,13 +340,20 @@ class _Compiler:
         """What learns in the later turn that needs this constant with its graph, if it stays valid until then."""
         if not node.networks or node.networks & (self._live | self._conduits):
             return None
-        if node.operation is not None and _differs_live(node.operation[0].factory):
-            return None
         for later, needed in zip(self._following, self._needed_later, strict=True):
             learn = frozenset(later.learn)
             if node.networks & learn:
-                return learn if node.index in needed else None
+                return learn if node.index in needed and not self._differs(node, learn) else None
         return None
+
+    def _differs(self, node: Node, live: frozenset[str]) -> bool:
+        """Whether a node's constant is something else than its live value, detached, by itself or by its history."""
+        if not node.networks & live:
+            return False
+        if node.operation is not None and _differs_live(node.operation[0].factory):
+            return True
+        before = (*node.inputs, *(index for _, index in node.keywords))
+        return any(self._differs(self._nodes[index], live) for index in before)
 
     def _need(self, index: int, live: frozenset[str]) -> int:
         """Make sure a node is computed as a turn with these live networks sees it; returns its slot."""

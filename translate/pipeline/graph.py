@@ -173,7 +173,9 @@ class Graph:
         if operation is not None and inspect.isclass(operation[0].factory):
             place = ".".join(map(str, path))
             self._sites[place] = self._sites.get(place, 0) + 1
-            site = f"{place}#{self._sites[place]}:{name}"
+            # With its choices: where a phase changes them, it is another operation.
+            given = ", ".join(f"{key}={item!r}" for key, item in sorted(operation[1].items()))
+            site = f"{place}#{self._sites[place]}:{name}" + (f"({given})" if given else "")
         choices = repr(sorted(operation[1].items())) if operation else repr((type(value), value))
         identity = (kind, name, inputs, keywords, choices, site)
         if identity in self._known:

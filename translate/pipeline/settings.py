@@ -119,7 +119,7 @@ class TrainingKeys(Section):
         deterministic: Refuse operations that have no deterministic form on the device.
         ema: Moving average of the generators, used for previews, evaluation and export. Null = none.
         log_every: Steps between logged values.
-        preview_every: Steps between sample grids; 0 = none.
+        preview_every: Steps between sample grids, besides one before the first step and one after the last; 0 = none.
         preview_count: Examples in a sample grid.
         checkpoint_every: Steps between checkpoints.
         keep_checkpoints: Newest checkpoints that are kept.

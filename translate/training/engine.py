@@ -11,15 +11,17 @@ that argument are asked on the host.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, Literal
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from translate.errors import MachineError, UsageError
+from translate.errors import MachineError, TranslateError, UsageError
 from translate.training import randomness
 from translate.training.collectives import average_gradients, broadcast_module
 from translate.training.guard import SkipCounter, guarded_step, non_finite
@@ -28,6 +30,8 @@ from translate.training.machine import choose_device, layout, translated_errors
 __all__ = ["Engine", "Precision", "translated_errors"]
 
 Precision = Literal["fp32", "bf16", "fp16"]
+
+_GRACE: Final = 10.0  # seconds that further processes have to end when this one ends
 
 _DTYPES: Final = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -69,6 +73,7 @@ class Engine:
         self._scaled = False  # a backward happened since the last step (fp16)
         self._skips = SkipCounter()
         self._restore: dict[str, Any] = {}
+        self._started: list[subprocess.Popen[bytes]] = []  # by Fabric, whose watching thread has this very list
 
     @property
     def device(self) -> torch.device:
@@ -92,9 +97,10 @@ class Engine:
         self._set_global_choices()
 
     def close(self) -> None:
-        """Leave the group of processes and restore the choices that `launch` made for the whole process."""
+        """Leave the group of processes, end those that `launch` started, and restore the choices that it made."""
         if self.world_size > 1 and dist.is_initialized():
             dist.destroy_process_group()
+        self._end_started()
         if self._restore:
             torch.use_deterministic_algorithms(self._restore["deterministic"])
             torch.backends.cudnn.benchmark = self._restore["benchmark"]
@@ -210,6 +216,22 @@ class Engine:
         dist.all_gather_object(gathered, value)
         return gathered
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What one process refuses within the block, all refuse: none waits for one that has left. All must enter it.
+
+        Raises:
+            TranslateError: This process's own, or that of the first that has one.
+        """
+        error: TranslateError | None = None
+        try:
+            yield
+        except TranslateError as exc:
+            error = exc
+        for found in self.gather_objects(error):
+            if found is not None:
+                raise error or found
+
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps: the loss scale."""
         return {"scaler": {} if self._scaler is None else self._scaler.state_dict()}
@@ -244,6 +266,19 @@ class Engine:
                 f"the processes cannot be started or joined: {exc}", fix="check training.devices and training.nodes"
             ) from exc
         self.rank, self.world_size, self._device = fabric.global_rank, fabric.world_size, fabric.device
+        self._started = getattr(fabric.strategy.launcher, "procs", [])
+
+    def _end_started(self) -> None:
+        """Wait for the processes that this one started; one that hangs, in an exchange with nobody, is killed."""
+        started = list(self._started)
+        # Fabric's thread would kill this process too when one ends with an exit code, as all do when asked to stop.
+        self._started.clear()
+        deadline = time.monotonic() + _GRACE
+        for process in started:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
 
     def _set_global_choices(self) -> None:
         self._restore = {

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import torch
@@ -105,34 +104,23 @@ def train(
         folder = Path(out) if out is not None else Path("runs") / pipeline.name
         engine.launch()
         try:
-            with _Prepared(pipeline, folder, engine, take_over=take_over):
+            with _prepared(pipeline, folder, engine, take_over=take_over):
                 trainer = Trainer(pipeline, folder, engine, manager, observers, stop)
                 return trainer.run()
         finally:
             engine.close()
 
 
-class _Prepared:
+@contextmanager
+def _prepared(pipeline: Pipeline, folder: Path, engine: Engine, *, take_over: bool) -> Iterator[None]:
     """The run's folder, created and locked by the main process while the others wait."""
-
-    def __init__(self, pipeline: Pipeline, folder: Path, engine: Engine, *, take_over: bool) -> None:
-        self._pipeline, self._folder, self._engine = pipeline, folder, engine
-        self._lock: AbstractContextManager[Any] = nullcontext()
-        self._take_over = take_over
-
-    def __enter__(self) -> None:
-        if self._engine.is_main:
-            prepare_folder(self._folder, self._pipeline)
-            self._lock = RunLock(self._folder, take_over=self._take_over)
-        self._lock.__enter__()
-        if self._engine.is_main:
-            clean_checkpoints(self._folder / CHECKPOINTS)
-        self._engine.barrier()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._lock.__exit__(kind, error, trace)
+    with ExitStack() as held:
+        with engine.together():
+            if engine.is_main:
+                prepare_folder(folder, pipeline)
+                held.enter_context(RunLock(folder, take_over=take_over))
+                clean_checkpoints(folder / CHECKPOINTS)
+        yield
 
 
 class Trainer:
@@ -201,19 +189,12 @@ class Trainer:
         start = checkpoint.step if checkpoint else 0
         if checkpoint is not None and start >= steps:
             return TrainingResult(self.folder, start, checkpoint.path, already_done=True)
-        run = Run(self.folder, self.pipeline, self.game, steps, start, self.engine.is_main)
-        observers = [use.create() for use in self.pipeline.observers] if self.engine.is_main else []
-        self._hook = self._manager.subset_for_events([*observers, *self._extra])
-        self._run = run
-        if self.engine.is_main:
-            write_pipeline(self.folder, self.pipeline)
-            warning = write_manifest(self.folder, self.description)
-            if warning:
-                log.warning(warning)
-        self._preview = Preview(self.game, self.stream, self.engine.device) if self.engine.is_main else None
+        self._run = Run(self.folder, self.pipeline, self.game, steps, start, self.engine.is_main)
+        self._preview: Preview | None = None
+        with self.engine.together():
+            self._begin()
         self._saved: Path | None = checkpoint.path if checkpoint else None
         reason, step = "failed", start
-        self._notify("translate_run_started")
         try:
             with translated_errors(
                 "training", "lower training.batch_size or data.image_size, or raise training.accumulate"
@@ -234,6 +215,20 @@ class Trainer:
         assert self._saved is not None
         return TrainingResult(self.folder, steps, self._saved)
 
+    def _begin(self) -> None:
+        """What is done once before the first iteration, most of it in the main process alone."""
+        is_main = self.engine.is_main
+        observers = [use.create() for use in self.pipeline.observers] if is_main else []
+        self._hook = self._manager.subset_for_events([*observers, *self._extra])
+        if is_main:
+            write_pipeline(self.folder, self.pipeline)
+            warning = write_manifest(self.folder, self.description)
+            if warning:
+                log.warning(warning)
+            if self.pipeline.training.preview_every:
+                self._preview = Preview(self.game, self.stream, self.engine.device)
+        self._notify("translate_run_started")
+
     def _iterations(self, start: int, steps: int) -> Iterator[int]:
         """Run the iterations; yields the number of iterations done after each."""
         keys = self.pipeline.training
@@ -252,11 +247,11 @@ class Trainer:
                 self._check_numbers(done, values)
             if each_step:
                 self._notify("translate_step_finished", step=done)
-            if done % keys.log_every == 0 or done in {start + 1, steps}:
+            if done % keys.log_every == 0 or done in {1, steps}:  # never by where it went on: see MetricsFile
                 seconds = (time.perf_counter() - clock) / max(1, done - counted)
                 clock, counted = time.perf_counter(), done
                 self._log(done, values, seconds)
-            if (keys.preview_every and done % keys.preview_every == 0) or done == steps:
+            if done == steps or (keys.preview_every and done % keys.preview_every == 0):
                 self._show_preview(done)
             stopping = self.engine.any(self.stop.requested is not None)
             if stopping or done % keys.checkpoint_every == 0 or done == steps:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import torch
 
-from translate.errors import ComponentError, MachineError, UsageError, did_you_mean
+from translate.errors import ComponentError, MachineError, PluginError, UsageError, did_you_mean
 
 _DEVICES: Final = ("auto", "cpu", "cuda", "mps")
 _OUT_OF_MEMORY: Final = (
@@ -35,7 +35,11 @@ def translated_errors(phase: str, hint: str) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as exc:
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError, PluginError) as error:
+        # Also where a component met it: what the machine refuses is not the component's failure.
+        exc = error.__cause__ if isinstance(error, PluginError) else error
+        if not isinstance(exc, RuntimeError | MemoryError):
+            raise
         text = str(exc)
         if isinstance(exc, torch.OutOfMemoryError | MemoryError) or any(part in text for part in _OUT_OF_MEMORY):
             raise MachineError(f"out of memory: {_first_line(exc)}", where=phase, fix=hint) from exc

@@ -64,7 +64,10 @@ class Preview:
         devices = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices), torch.no_grad():
             torch.manual_seed(game.pipeline.training.seed)
-            ready = inference_networks(networks, game.pipeline.inference)
+            needed = frozenset[str]().union(*(game.graphs[-1].nodes[index].networks for index in self._nodes.values()))
+            ready = inference_networks(
+                {name: networks[name] for name in networks if name in needed}, game.pipeline.inference
+            )
             values = evaluate(game, list(self._nodes.values()), self._inputs, networks=ready, step=step)
         shown = {}
         for text, value in zip(self._nodes, values, strict=True):

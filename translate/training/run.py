@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from translate.pipeline.dumping import dump
 from translate.pipeline.settings import Pipeline, Use
 from translate.training import files
 from translate.training.checkpoint import find_checkpoints
+from translate.training.lock import LOCK
 
 PIPELINE: Final = "pipeline.yaml"
 MANIFEST: Final = "manifest.json"
@@ -33,6 +35,9 @@ FREE: Final = (
     "training.patience", "training.observers",
 )  # fmt: skip
 """Keys that may differ when a run goes on: none of them changes what is learnt from a batch."""
+
+
+_LEFT: Final = re.compile(rf"\.|{re.escape(LOCK)}\Z|report-.*\.txt\Z")  # of a start that was killed, or that failed
 
 
 @dataclass
@@ -71,7 +76,7 @@ def prepare_folder(folder: Path, pipeline: Pipeline) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise UsageError(f"'{folder}' is not a folder", fix="choose another folder with --out")
     recorded = folder / PIPELINE
-    if folder.is_dir() and not recorded.is_file() and any(not p.name.startswith(".") for p in folder.iterdir()):
+    if folder.is_dir() and not recorded.is_file() and not all(_LEFT.match(p.name) for p in folder.iterdir()):
         raise UsageError(
             f"'{folder}' holds other files and no run", fix="choose another folder with --out, or empty this one"
         )
@@ -108,6 +113,8 @@ def _shown(value: Any) -> str:
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     items: Iterator[tuple[Any, Any]] | None = None
     if isinstance(value, Mapping):
+        if path == "turns":  # the only mapping whose order means something
+            yield path, ", ".join(map(str, value))
         items = iter(value.items())
     elif isinstance(value, Sequence) and not isinstance(value, str):
         items = enumerate(value)

@@ -38,27 +38,36 @@ def save(trainer: Trainer, step: int) -> Path:
     """
     engine, game = trainer.engine, trainer.game
     own = {
-        "sites": {key: dict(module.state_dict()) for key, module in game.sites.items()},
+        # On the host: another process would put them on this one's device.
+        "sites": {
+            key: {name: value.cpu() for name, value in module.state_dict().items()}
+            for key, module in game.sites.items()
+        },
         "rng": engine.rng_state(),
     }
     ranks = engine.gather_objects(own)
     folder = trainer.folder / CHECKPOINTS
-    if engine.is_main:
-        weights = {name: dict(network.state_dict()) for name, network in game.networks.items()}
-        if trainer.ema is not None:
-            weights |= trainer.ema.weights()
-        state = {
-            "draws": trainer.draws,
-            "phase": trainer.phase,
-            "optimizers": {name: optimizer_state(optimizer) for name, optimizer in trainer.optimizers.items()},
-            "ema": trainer.ema.state_dict() if trainer.ema else None,
-            "engine": engine.state_dict(),
-            "ranks": ranks,
-        }
-        save_checkpoint(folder, step, weights=weights, state=state, metadata=_metadata(trainer))
-        prune_checkpoints(folder, trainer.pipeline.training.keep_checkpoints)
-    engine.barrier()
+    with engine.together():
+        if engine.is_main:
+            _write(trainer, step, ranks)
     return folder / f"{step:06d}"
+
+
+def _write(trainer: Trainer, step: int, ranks: list[Any]) -> None:
+    engine, game, folder = trainer.engine, trainer.game, trainer.folder / CHECKPOINTS
+    weights = {name: dict(network.state_dict()) for name, network in game.networks.items()}
+    if trainer.ema is not None:
+        weights |= trainer.ema.weights()
+    state = {
+        "draws": trainer.draws,
+        "phase": trainer.phase,
+        "optimizers": {name: optimizer_state(optimizer) for name, optimizer in trainer.optimizers.items()},
+        "ema": trainer.ema.state_dict() if trainer.ema else None,
+        "engine": engine.state_dict(),
+        "ranks": ranks,
+    }
+    save_checkpoint(folder, step, weights=weights, state=state, metadata=_metadata(trainer))
+    prune_checkpoints(folder, trainer.pipeline.training.keep_checkpoints)
 
 
 def _metadata(trainer: Trainer) -> dict[str, Any]:

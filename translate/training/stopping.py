@@ -40,6 +40,9 @@ class StopRequests:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        # A component's error handling, or the check's, may have taken the request for a failure of its own.
+        if error is not None and self.requested and not self.started and not isinstance(error, Interrupted | Stopped):
+            raise self.error(None) from error
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         name = signal.Signals(number).name

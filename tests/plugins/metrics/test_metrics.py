@@ -237,3 +237,11 @@ def test_sets_that_cannot_be_measured_are_refused(kind):
 def test_different_shapes_are_refused(metric):
     with pytest.raises(ComponentError, match=r"images of one shape \(got \(1, 3, 16, 16\) and \(1, 1, 16, 16\)\)"):
         metric(torch.zeros(1, 3, 16, 16), torch.zeros(1, 1, 16, 16))
+
+
+def test_gradient_length_of_ramps_by_hand():
+    ramp = torch.arange(5.0).view(1, 1, 1, 5).expand(1, 1, 4, 5) / 10  # a gradient of 0.1 everywhere
+    for power, expected in ((2, 0.25), (1, 0.5)):
+        metric = GradientEnergyRatio(power=power)
+        metric.update(ramp / 2, ramp)
+        assert metric.compute() == pytest.approx(expected)

@@ -128,7 +128,7 @@ def test_a_size_that_does_not_fit(check, pairs):
     code, _, err = check("pix2pix", f"data.root={pairs}", "data.image_size=33", "data.transforms=[]")
     assert code == 2
     assert "networks.G: unet halves the size of its input, which 33x33 does not allow" in err
-    assert "set `image_size` to a multiple of a power of two" in err
+    assert "Set `image_size` to a multiple of a power of two" in err
     assert "networks.D" not in err
 
 

@@ -308,3 +308,49 @@ def test_every_network_is_given_back_as_it_was(table):
     game.runner().evaluator.release()
     assert all(p.requires_grad for n in game.game.networks.values() for p in n.parameters())
     assert [type(m) for m in before.modules()] == [type(m) for m in game.game.networks["D"].modules()]
+
+
+@pytest.mark.parametrize("form", ["{}", "concat(source, {})", "noise(resize({}, size=2))"])
+def test_a_history_is_not_passed_by_where_something_follows_it(table, form, monkeypatch):
+    # What the discriminator sees comes from the history, also where the generators' turn wants the same value live.
+    from translate_plugins.operations.pool import Pool
+
+    calls: list[str] = []
+    forward, live = Pool.forward, Pool.live
+    monkeypatch.setattr(Pool, "forward", lambda self, x: calls.append("history") or forward(self, x))
+    monkeypatch.setattr(Pool, "live", lambda self, x: calls.append("live") or live(self, x))
+    game = table(
+        {
+            **PIX2PIX,
+            "flow": {"fake": "G(source)", "seen": form.format("pool(fake)")},
+            "losses": {"adversarial": {"loss": "bce", "real": f"D({form.format('target')})", "fake": "D(seen)"}},
+        }
+    )
+    evaluator = game.runner().evaluator
+    draw = evaluator.begin(game.next_batch(), 0, lambda name: None)
+    calls.clear()
+    evaluator.run_turn(draw, "discriminators", ("generators",)).loss.backward()
+    assert calls == ["history"]
+    evaluator.finish_turn(draw, "discriminators")
+    evaluator.run_turn(draw, "generators").loss.backward()
+    assert calls == ["history", "live"]
+
+
+def test_a_phase_that_changes_an_operations_choice_gets_it(table):
+    game = table(
+        {
+            **PIX2PIX,
+            "losses": {"adversarial": {"loss": "bce", "real": "D(target)", "fake": "D(noise(fake, std=0.5))"}},
+            "phases": [
+                {"start": 3, "losses": {"adversarial": {"fake": "D(noise(fake, std=0.0))"}}},
+                {"start": 5, "losses": {"adversarial": {"fake": "D(noise(fake, std=0.5))"}}},
+            ],
+        }
+    )
+    used = []
+    for phase in range(3):
+        game.runner(phase)
+        (node,) = [node for node in game.game.graphs[phase].nodes if node.name == "noise"]
+        used.append(game.game.operation(node))
+    assert [noise.std for noise in used] == [0.5, 0.0, 0.5]
+    assert used[0] is used[2], "an operation with the same choices goes on with its memory"

@@ -427,3 +427,16 @@ def test_accumulated_parts_equal_the_whole_batch(table, parts):
     for step in range(2):
         cut.runner().iterate(step)
     compare(cut, whole.game.networks)
+
+
+def test_components_may_hold_constants_of_their_own(table):
+    game = table(
+        {
+            "networks": {"G": {"generator": "toy_scaled"}},
+            "flow": {"fake": "G(toy_scaling(source))"},
+            "losses": {"reconstruction": {"loss": "l1", "of": "fake", "to": "target"}},
+        }
+    )
+    assert {tensor.device.type for tensor in game.game.networks["G"].state_dict().values()} == {"cpu"}
+    game.runner().iterate(0)
+    assert {site.scale.device.type for site in game.game.sites.values()} == {"cpu"}

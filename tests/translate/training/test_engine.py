@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from translate.errors import ComponentError, MachineError, UsageError
+from translate.errors import ComponentError, MachineError, PluginError, UsageError
 from translate.optimizers import build_optimizer
 from translate.training.engine import Engine, translated_errors
 from translate.training.guard import non_finite_there
@@ -407,6 +407,24 @@ def test_an_operation_without_a_deterministic_form_is_named():
     assert "deterministic: false" in caught.value.fix
 
 
+def test_memory_that_runs_out_in_a_component_is_not_the_components_failure():
+    with pytest.raises(MachineError, match="can't allocate"), translated_errors("training", "halve it"):
+        raise PluginError("network 'G' failed") from RuntimeError("DefaultCPUAllocator: can't allocate memory")
+    with pytest.raises(PluginError), translated_errors("training", "halve it"):
+        raise PluginError("network 'G' failed") from RuntimeError("shapes")
+    with pytest.raises(PluginError), translated_errors("training", "halve it"):
+        raise PluginError("network 'G' failed")
+
+
+def test_what_a_single_process_refuses_together_is_raised_as_it_is(engine):
+    error = UsageError("no", fix="yes")
+    with pytest.raises(UsageError) as caught, engine.together():
+        raise error
+    assert caught.value is error
+    with engine.together():
+        pass
+
+
 def test_other_errors_pass():
     with pytest.raises(RuntimeError, match="shapes"), translated_errors("a", "b"):
         raise RuntimeError("shapes")
@@ -441,5 +459,6 @@ def test_two_processes(tmp_path, launcher):
         ]
     result = subprocess.run(command, env=env, capture_output=True, text=True, timeout=100, check=False)
     assert result.returncode == 0, result.stderr[-3000:]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["0", "1"], result.stderr[-3000:]
+    left = ["0", "1"] if launcher == "torchrun" else ["0", "1", "end"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == left, result.stderr[-3000:]
     assert (tmp_path / "0").read_text() == (tmp_path / "1").read_text()

@@ -16,7 +16,7 @@ import torch
 import toys
 
 from translate import hookimpl
-from translate.errors import NumbersError, Stopped, UsageError
+from translate.errors import MachineError, NumbersError, Stopped, UsageError
 from translate.plugin_manager import PluginManager
 from translate.training import train
 from translate.training.checkpoint import find_checkpoints, load_checkpoint
@@ -185,6 +185,65 @@ def test_previews_change_no_bit(manager, tmp_path, uninterrupted):
     assert same(weights(tmp_path / "run"), weights(uninterrupted))
 
 
+def test_previews_leave_histories_alone(manager, tmp_path):
+    adversarial = {"loss": "lsgan", "real": "D(target)", "fake": "D(seen)"}
+    document = {
+        **with_training(),
+        "flow": {"fake": "G(source, z)", "seen": "pool(fake, size=6)"},
+        "losses": {**EVERYTHING["losses"], "adversarial": adversarial},
+    }
+    train({**document, "preview": ["fake"]}, out=tmp_path / "fake", manager=manager)
+    train({**document, "preview": ["seen"]}, out=tmp_path / "seen", manager=manager)
+    assert same(weights(tmp_path / "fake"), weights(tmp_path / "seen"))
+
+
+def test_previews_need_no_form_of_networks_that_they_do_not_show(manager, tmp_path, monkeypatch):
+    from translate.training import preview
+
+    formed: set[str] = set()
+    form = preview.inference_networks
+    monkeypatch.setattr(preview, "inference_networks", lambda nets, keys: formed.update(nets) or form(nets, keys))
+    train(with_training(steps=1), out=tmp_path / "run", manager=manager)
+    assert formed == {"G"}, "a layer of D without such a form would end the run"
+
+
+@pytest.mark.parametrize(("every", "steps"), [(0, []), (2, [0, 2, 3])])
+def test_no_previews_are_made_where_none_are_wanted(manager, tmp_path, every, steps):
+    class Seen:
+        def __init__(self) -> None:
+            self.steps: list[int] = []
+
+        @hookimpl
+        def translate_preview_ready(self, step: int) -> None:
+            self.steps.append(step)
+
+    seen = Seen()
+    train(with_training(steps=3, preview_every=every), out=tmp_path / "run", manager=manager, observers=[seen])
+    assert seen.steps == steps
+
+
+def test_going_on_leaves_no_trace_in_the_logged_values(manager, tmp_path):
+    document, folder = with_training(log_every=5), tmp_path / "run"
+    with pytest.raises(Stopped):
+        train(document, out=folder, manager=manager, observers=[StopAt(7)])
+    train(document, out=folder, manager=manager)
+    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [1, 5, 10, 12]
+
+
+def test_a_start_that_fails_gives_the_folder_back(manager, tmp_path, monkeypatch):
+    from translate.training import loop
+
+    def refuse(folder: Path) -> None:
+        raise MachineError("the disk is full", where=str(folder))
+
+    monkeypatch.setattr(loop, "clean_checkpoints", refuse)
+    with pytest.raises(MachineError):
+        train(with_training(steps=1), out=tmp_path / "run", manager=manager)
+    monkeypatch.undo()
+    assert train(with_training(steps=1), out=tmp_path / "run", manager=manager).step == 1
+
+
 def test_a_finished_run_says_so_and_goes_on_with_more_steps(manager, tmp_path):
     folder = tmp_path / "run"
     train(with_training(steps=4), out=folder, manager=manager)
@@ -199,6 +258,14 @@ def test_other_settings_in_the_same_folder_are_refused(manager, tmp_path):
     with pytest.raises(UsageError, match=r"training\.batch_size: 4 -> 8") as caught:
         train(changed, out=folder, manager=manager)
     assert "--out" in (caught.value.fix or "")
+
+
+def test_another_order_of_the_turns_is_another_training(manager, tmp_path):
+    first = {"discriminators": 1, "generators": 1}
+    train({**with_training(steps=1), "turns": first}, out=tmp_path / "run", manager=manager)
+    second = dict(reversed(first.items()))
+    with pytest.raises(UsageError, match="turns: discriminators, generators -> generators, discriminators"):
+        train({**with_training(steps=2), "turns": second}, out=tmp_path / "run", manager=manager)
 
 
 @pytest.mark.parametrize("kind", ["file", "foreign"])

@@ -1,13 +1,22 @@
 """What each of two processes does in test_engine.py: a small adversarial training whose result both must share."""
 
+import os
 import sys
+import time
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
+from translate.errors import UsageError
 from translate.optimizers import build_optimizer
 from translate.training.engine import Engine
+
+
+def refuse(engine):
+    if engine.is_main:
+        raise UsageError("the folder is not empty", where="here", fix="choose another")
 
 
 def main(folder):
@@ -44,9 +53,19 @@ def main(folder):
     assert engine.read_skips(opt_d) == 1
     assert engine.read_skips(opt_g) == 0
     engine.barrier()
+    with pytest.raises(UsageError, match="here; the folder is not empty; choose another"), engine.together():
+        refuse(engine)
     result = [p.detach().tolist() for p in (*raw_g.parameters(), *raw_d.parameters())]
     Path(folder, str(engine.rank)).write_text(repr(result))
-    engine.close()
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        engine.close()
+    elif engine.is_main:  # Fabric looks every five seconds, and would kill this process for the other's exit code
+        engine.close()
+        time.sleep(6)
+        Path(folder, "end").touch()
+    else:
+        engine.close()
+        sys.exit(75)
 
 
 if __name__ == "__main__":
