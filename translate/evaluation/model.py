@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from translate.errors import NumbersError, PipelineError, did_you_mean
-from translate.pipeline.building import evaluate as compute_nodes
+from translate.pipeline.computing import evaluate as compute_nodes
 from translate.pipeline.expressions import Expression
 from translate.pipeline.settings import Path_, Pipeline
 from translate.pipeline.trees import map_tensors, tensors

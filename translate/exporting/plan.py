@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from translate import specs
 from translate.errors import ComponentError, PipelineError, UsageError, did_you_mean
-from translate.pipeline.building import UNBOUNDED, Game, evaluate
+from translate.pipeline.building import UNBOUNDED, Game
+from translate.pipeline.computing import evaluate
 from translate.pipeline.graph import Node
 from translate.pipeline.inference_form import inference_networks
 from translate.specs import Spec

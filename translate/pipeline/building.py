@@ -24,7 +24,7 @@ from translate.pipeline.expressions import Expression
 from translate.pipeline.graph import Graph, Node
 from translate.pipeline.naming import all_expressions
 from translate.pipeline.settings import Path_, Pipeline, Schedulable, Use
-from translate.pipeline.trees import map_tensors, read_attribute, tensors
+from translate.pipeline.trees import read_attribute
 from translate.plugin_manager import default_manager
 from translate.specs import Spec
 
@@ -386,71 +386,3 @@ def _like(given: Sequence[Spec | None]) -> Spec | None:
     first = images[0]
     low, high = min(image.low for image in images), max(image.high for image in images)
     return specs.Image(first.channels, first.height, first.width, low, high)
-
-
-def evaluate(
-    game: Game,
-    expressions: Sequence[int],
-    inputs: Mapping[str, Any],
-    *,
-    networks: Mapping[str, Callable[..., Any]],
-    phase: int = -1,
-    step: int = 0,
-) -> list[Any]:
-    """Compute nodes outside training, without graphs: for previews, evaluation and export.
-
-    Args:
-        game: The built pipeline.
-        expressions: Indices of nodes in the phase's graph.
-        inputs: Fields and latents by name (or any flow entry, which then is not computed).
-        networks: What is called for each network: usually its inference form.
-        phase: Whose graph.
-        step: For schedules.
-    """
-    nodes = game.graphs[phase].nodes
-    values: dict[int, Any] = {}
-    replaced = {game.graphs[phase].add(_name(name), ("inputs",)): value for name, value in inputs.items()}
-
-    def compute(index: int) -> Any:
-        if index in replaced:
-            return replaced[index]
-        if index not in values:
-            node = nodes[index]
-            values[index] = _compute(game, node, [compute(i) for i in node.inputs], compute, networks, step)
-        return values[index]
-
-    return [compute(index) for index in expressions]
-
-
-def _compute(
-    game: Game,
-    node: Node,
-    arguments: list[Any],
-    compute: Callable[[int], Any],
-    networks: Mapping[str, Callable[..., Any]],
-    step: int,
-) -> Any:
-    if node.kind == "network":
-        return networks[node.name](*arguments, **{key: compute(index) for key, index in node.keywords})
-    if node.kind == "operation":
-        operation = game.operation(node)
-        return getattr(operation, "live", operation)(*arguments)  # histories belong to the training
-    if node.kind == "attribute":
-        return read_attribute(arguments[0], node.name)
-    if node.kind == "sequence":
-        return arguments
-    if node.kind == "schedule":
-        return game.schedules[node.name](step)
-    if node.kind == "literal":
-        return node.value
-    msg = f"no value is given for '{node.name}'"
-    raise KeyError(msg)
-
-
-def _name(name: str) -> Expression:
-    from translate.pipeline.expressions import Name
-
-    return Name(name)
-
-
-__all__ = ["Game", "build", "build_meta", "evaluate", "example", "map_tensors", "prepare", "tensors"]

@@ -11,7 +11,8 @@ from torch import nn
 from translate.components import Catalogue
 from translate.errors import ComponentError, PipelineError, Problem
 from translate.pipeline.building import Game, build_meta, example
-from translate.pipeline.evaluating import Draw, Evaluator, Plan, PlannedTerm
+from translate.pipeline.compiling import Plan, PlannedTerm
+from translate.pipeline.evaluating import Draw, Evaluator
 from translate.pipeline.expressions import to_text
 from translate.pipeline.naming import unknown_names
 from translate.pipeline.settings import Pipeline

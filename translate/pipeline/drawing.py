@@ -16,7 +16,9 @@ import torch
 
 from translate.components import Catalogue
 from translate.errors import DataError, PipelineError
-from translate.pipeline.building import Game, build_meta, evaluate, example
+from translate.pipeline.building import Game, build_meta, example
+from translate.pipeline.compiling import Plan
+from translate.pipeline.computing import evaluate
 from translate.pipeline.drawing_facts import (
     CallFact,
     Drawing,
@@ -30,7 +32,7 @@ from translate.pipeline.drawing_facts import (
     TermFact,
     TurnFact,
 )
-from translate.pipeline.evaluating import Evaluator, Plan, TurnStep
+from translate.pipeline.evaluating import Evaluator, TurnStep
 from translate.pipeline.expressions import Expression, names, to_text
 from translate.pipeline.graph import Node
 from translate.pipeline.naming import all_expressions, field_names

@@ -17,7 +17,8 @@ from translate.errors import NumbersError, PluginError, TranslateError
 from translate.optimizers import build_optimizer
 from translate.pipeline.building import Game, build
 from translate.pipeline.checking import check
-from translate.pipeline.evaluating import Evaluator, scheduled
+from translate.pipeline.compiling import scheduled
+from translate.pipeline.evaluating import Evaluator
 from translate.pipeline.loading import load_pipeline
 from translate.pipeline.opening import open_dataset, stream_settings
 from translate.pipeline.settings import Pipeline

@@ -9,7 +9,8 @@ from torch import nn
 
 from translate.data.stream import Stream
 from translate.errors import DataError
-from translate.pipeline.building import Game, evaluate
+from translate.pipeline.building import Game
+from translate.pipeline.computing import evaluate
 from translate.pipeline.expressions import to_text
 from translate.pipeline.inference_form import inference_networks
 from translate.pipeline.opening import open_stream

@@ -10,7 +10,8 @@ import torch
 
 from translate.optimizers import clip_weights, set_lr
 from translate.pipeline.building import Game
-from translate.pipeline.evaluating import Draw, Evaluator, scheduled
+from translate.pipeline.compiling import scheduled
+from translate.pipeline.evaluating import Draw, Evaluator
 from translate.training.engine import Engine
 
 Batch = Mapping[str, torch.Tensor]

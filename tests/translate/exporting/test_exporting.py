@@ -18,7 +18,7 @@ import yaml
 import translate.exporting.exporter as exporting
 from translate.errors import ModelFileError, PipelineError, UsageError
 from translate.exporting import export, export_report
-from translate.pipeline.building import evaluate
+from translate.pipeline.computing import evaluate
 from translate.pipeline.inference_form import inference_networks
 from translate.plugin_manager import default_manager
 
