@@ -18,7 +18,7 @@ COMMANDS: Final = (
     Command(name="train", target="translate.cli.train:command", summary="Train a pipeline, or go on where it stopped."),
     Command(name="export", target="translate.cli.export:command", summary="Write a run's model as an ONNX file."),
     Command(name="run", target="translate.cli.run:command", summary="Translate pictures with an exported file."),
-    Command(name="evaluate", target="translate.cli.evaluate:command", summary="Measure a run or an exported file."),
+    Command(name="evaluate", target="translate.cli.evaluate:command", summary="Measure a run on held-out data."),
     Command(name="check", target="translate.cli.check:command", summary="Check a pipeline without starting anything."),
     Command(name="show", target="translate.cli.show:command", summary="Print a pipeline with every default filled in."),
     Command(name="list", target="translate.cli.listing:command", summary="List components and pipelines."),

@@ -34,7 +34,8 @@ def command(
     begun = time.monotonic()
     pipeline = load_pipeline("demo", overrides or [])
     typer.echo(f"1/3  training: {pipeline.training.steps} steps on buildings drawn by code, into {out}")
-    train(pipeline, out=out)
+    if not train(pipeline, out=out).is_main:
+        return
     typer.echo("2/3  exporting to ONNX, and comparing with PyTorch")
     file = export(out)
     typer.echo(f"3/3  translating {count} held-out label maps with {file.name} in onnxruntime")

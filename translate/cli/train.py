@@ -30,6 +30,8 @@ def command(
     folder = out or Path("runs") / loaded.name
     report_folder.set(folder)
     result = train(loaded, out=folder, take_over=take_over)
+    if not result.is_main:
+        return
     if result.already_done:
         typer.echo(f"already finished at step {result.step}; raise training.steps to go on")
     typer.echo(f"run: {result.folder}")

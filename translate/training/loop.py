@@ -54,12 +54,14 @@ class TrainingResult:
         step: Iterations done.
         checkpoint: The newest checkpoint.
         already_done: Nothing was left to do.
+        is_main: Whether this is the process that writes; what follows a training is its work alone.
     """
 
     folder: Path
     step: int
     checkpoint: Path
     already_done: bool = False
+    is_main: bool = True
 
 
 def train(
@@ -189,7 +191,7 @@ class Trainer:
         checkpoint = resume(self)
         start = checkpoint.step if checkpoint else 0
         if checkpoint is not None and start >= steps:
-            return TrainingResult(self.folder, start, checkpoint.path, already_done=True)
+            return TrainingResult(self.folder, start, checkpoint.path, already_done=True, is_main=self.engine.is_main)
         self._run = Run(self.folder, self.pipeline, self.game, steps, start, self.engine.is_main)
         self._preview: Preview | None = None
         with self.engine.together():
@@ -214,7 +216,7 @@ class Trainer:
             self._close_data()
             self._notify("translate_run_finished", step=step, reason=reason)
         assert self._saved is not None
-        return TrainingResult(self.folder, steps, self._saved)
+        return TrainingResult(self.folder, steps, self._saved, is_main=self.engine.is_main)
 
     def _begin(self) -> None:
         """What is done once before the first iteration, most of it in the main process alone."""

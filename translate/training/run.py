@@ -74,7 +74,10 @@ def prepare_folder(folder: Path, pipeline: Pipeline) -> None:
         MachineError: The folder cannot be written.
     """
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise UsageError(f"'{folder}' is not a folder", fix="choose another folder with --out")
+        what = "a link" if folder.is_symlink() else "not a folder"
+        raise UsageError(
+            f"'{folder}' is {what}", fix="choose another folder with --out (a link's target by its own name)"
+        )
     recorded = folder / PIPELINE
     if folder.is_dir() and not recorded.is_file() and not all(_LEFT.match(p.name) for p in folder.iterdir()):
         raise UsageError(
@@ -186,9 +189,9 @@ def write_manifest(folder: Path, content: Mapping[str, Any]) -> str | None:
     if path.is_file():
         try:
             before = json.loads(path.read_text(encoding="utf-8"))["data"]
-        except (ValueError, KeyError, OSError):
+        except (ValueError, KeyError, TypeError, OSError):
             before = content["data"]
-        if before != content["data"]:
+        if isinstance(before, Mapping) and before != content["data"]:
             counts = f"{before.get('examples')} examples then, {content['data']['examples']} now"
             warning = f"the data is not what it was when this run began ({counts}); it goes on with what is there"
     write_text(path, json.dumps(content, indent=1) + "\n")
