@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from translate.pipeline.drawing_facts import Drawing
+    from translate.drawing.facts import Drawing
 
 
 class Form(StrEnum):
@@ -45,15 +45,15 @@ def command(
         _write(dump(loaded.resolved))
         return
 
-    from translate.pipeline.drawing import draw
+    from translate.drawing import draw
 
     drawing = draw(loaded)
     if form is Form.MERMAID:
-        from translate.pipeline.drawing_graph import mermaid
+        from translate.drawing.graph import mermaid
 
         _write(mermaid(drawing))
     elif form is Form.SVG:
-        from translate.pipeline.drawing_svg import svg
+        from translate.drawing.svg import svg
 
         _write(svg(drawing))
     else:
@@ -71,7 +71,7 @@ def _write(text: str) -> None:
 
 
 def _show_text(drawing: Drawing, *, ascii_only: bool) -> None:
-    from translate.pipeline.drawing_text import WIDTH, text_drawing
+    from translate.drawing.text import WIDTH, text_drawing
 
     on_terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if on_terminal else WIDTH

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from translate.cli import main
+from translate.drawing import draw
+from translate.drawing.text import text_drawing
 from translate.pipeline import load_pipeline
-from translate.pipeline.drawing import draw
-from translate.pipeline.drawing_text import text_drawing
 
 SMALL = ["data.image_size=64", "networks.G.width=4", "networks.D.width=4", "networks.D.receptive_field=16"]
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
-from translate.pipeline.drawing_facts import Drawing
-from translate.pipeline.drawing_graph import STYLES, Box, charts
-from translate.pipeline.drawing_layout import LOSS_FOOT, ROW, Layout, Place, Route, place
+from translate.drawing.facts import Drawing
+from translate.drawing.graph import STYLES, Box, charts
+from translate.drawing.layout import LOSS_FOOT, ROW, Layout, Place, Route, place
 
 MARGIN: Final = 28.0
 TITLE: Final = 14.0

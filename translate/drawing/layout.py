@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from translate.pipeline.drawing_graph import Arrow, Box, Chart
+from translate.drawing.graph import Arrow, Box, Chart
 
 GAP_X: Final = 64.0
 GAP_Y: Final = 18.0

@@ -1,4 +1,4 @@
-"""What a drawing of a game shows, as plain facts; gathered by `translate.pipeline.drawing`."""
+"""What a drawing of a game shows, as plain facts; gathered by `translate.drawing.game`."""
 
 from __future__ import annotations
 

@@ -10,14 +10,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from translate.drawing import describe, draw
+from translate.drawing.facts import Drawing
+from translate.drawing.graph import charts, mermaid
+from translate.drawing.svg import svg
+from translate.drawing.text import text_drawing
 from translate.errors import PipelineError
 from translate.pipeline import load_pipeline
 from translate.pipeline.building import build_meta
-from translate.pipeline.drawing import describe, draw
-from translate.pipeline.drawing_facts import Drawing
-from translate.pipeline.drawing_graph import charts, mermaid
-from translate.pipeline.drawing_svg import svg
-from translate.pipeline.drawing_text import text_drawing
 
 G = {"generator": "toy_dense", "makes": "target"}
 BACK = {"generator": "toy_dense", "makes": "source"}

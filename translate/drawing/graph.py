@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from translate.pipeline.drawing_facts import Drawing, PhaseFact, TurnFact
+from translate.drawing.facts import Drawing, PhaseFact, TurnFact
 from translate.pipeline.graph import Node
 
 BoxKind = Literal[

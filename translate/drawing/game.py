@@ -15,11 +15,7 @@ from typing import Any, Final
 import torch
 
 from translate.components import Catalogue
-from translate.errors import DataError, PipelineError
-from translate.pipeline.building import Game, build_meta, example
-from translate.pipeline.compiling import Plan
-from translate.pipeline.computing import evaluate
-from translate.pipeline.drawing_facts import (
+from translate.drawing.facts import (
     CallFact,
     Drawing,
     ExportFact,
@@ -32,6 +28,10 @@ from translate.pipeline.drawing_facts import (
     TermFact,
     TurnFact,
 )
+from translate.errors import DataError, PipelineError
+from translate.pipeline.building import Game, build_meta, example
+from translate.pipeline.compiling import Plan
+from translate.pipeline.computing import evaluate
 from translate.pipeline.evaluating import Evaluator, TurnStep
 from translate.pipeline.expressions import Expression, names, to_text
 from translate.pipeline.graph import Node

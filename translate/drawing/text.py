@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from translate.pipeline.drawing_facts import CallFact, Drawing, FlowFact, PhaseFact, RoundFact, TermFact, TurnFact
+from translate.drawing.facts import CallFact, Drawing, FlowFact, PhaseFact, RoundFact, TermFact, TurnFact
 
 WIDTH: Final = 100
 LEAST_WIDTH: Final = 60
