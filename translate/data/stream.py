@@ -109,15 +109,18 @@ class Stream:
             collate_fn=collate,
             timeout=WORKER_TIMEOUT,
             worker_init_fn=_start_worker,
-            generator=torch.Generator().manual_seed(
-                0
-            ),  # else it takes a number from the global one, which networks use
+            generator=torch.Generator().manual_seed(0),  # not the global one, whose numbers belong to the networks
         )
         iterator = iter(loader)
         processes = list(getattr(iterator, "_workers", []))
         try:
             while True:
                 yield self._finished(_next(iterator))
+        except MachineError:
+            _stop_watching(iterator)
+            for process in processes:
+                process.kill()
+            raise
         finally:
             # Dropping the iterator asks its workers to leave; one that hangs is not waited for.
             del iterator
@@ -150,6 +153,14 @@ def _next(iterator: Any) -> dict[str, torch.Tensor] | Failure:
         fix = "lower data.workers (0 uses none); look for too little memory or shared memory, or a disk that hangs"
         raise MachineError(what, where="data.workers", fix=fix) from exc
     return batch
+
+
+def _stop_watching(iterator: Any) -> None:
+    """Have torch no longer raise for the end of these workers: it does so anywhere in the main thread, at any time."""
+    if getattr(iterator, "_worker_pids_set", False):
+        handling: Any = torch.utils.data._utils.signal_handling  # noqa: SLF001  # there is no public way
+        handling._remove_worker_pids(id(iterator))  # noqa: SLF001
+        iterator._worker_pids_set = False  # noqa: SLF001
 
 
 def _start_worker(_: int) -> None:
