@@ -79,7 +79,6 @@ class Evaluator:
     Args:
         game: The built pipeline.
         phase: Index of the phase.
-        modules: What is called in place of `game.networks` (wrapped for several processes).
         autocast: Context for network calls; their results are cast back to float32.
         keep_graphs: Rule 5's sharing of graphs between turns. Off while batches are accumulated in parts, where
             keeping every part's graph would cost the memory that accumulation saves.
@@ -90,14 +89,12 @@ class Evaluator:
         game: Game,
         phase: int = 0,
         *,
-        modules: Mapping[str, Call] | None = None,
         autocast: Callable[[], AbstractContextManager[Any]] | None = None,
         keep_graphs: bool = True,
     ) -> None:
         self.game = game
         self.graph: Graph = game.graphs[phase]
         self.phase: Phase = game.pipeline.phases[phase]
-        self._modules: Mapping[str, Call] = modules or game.networks
         self._autocast = autocast
         self._keep_graphs = keep_graphs
         self._plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
@@ -221,7 +218,7 @@ class Evaluator:
 
     def network_call(self, name: str) -> Call:
         """What is called for a network: the module, under autocast where precision asks for it."""
-        module, autocast = self._modules[name], self._autocast
+        module, autocast = self.game.networks[name], self._autocast
         if autocast is None:
             return module
 

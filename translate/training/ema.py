@@ -21,7 +21,7 @@ class Ema:
     copied and not averaged: running statistics are averages already, the vectors of a spectral norm would be none.
 
     Args:
-        networks: The raw networks (not wrapped for several processes), on their device, by name.
+        networks: The networks, on their device, by name.
         decay: Weight of the past, in [0, 1).
         start: Until this step the averages are copies.
     """

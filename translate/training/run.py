@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from translate import __version__
 from translate.data.request import Dataset
-from translate.errors import MachineError, ModelFileError, PipelineError, UsageError
+from translate.errors import ModelFileError, PipelineError, UsageError
 from translate.pipeline.building import Game
 from translate.pipeline.document import read_document
 from translate.pipeline.dumping import dump
@@ -196,6 +196,3 @@ def write_manifest(folder: Path, content: Mapping[str, Any]) -> str | None:
             warning = f"the data is not what it was when this run began ({counts}); it goes on with what is there"
     write_text(path, json.dumps(content, indent=1) + "\n")
     return warning
-
-
-__all__ = ["MachineError", "Run", "prepare_folder", "uses", "write_manifest", "write_pipeline"]
