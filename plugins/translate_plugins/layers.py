@@ -11,8 +11,9 @@ from typing import Annotated, Literal, TypeVar
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from translate import Image, Spec
+from translate import Image, Label, Spec
 from translate.errors import ComponentError
 
 Norm = Literal["batch", "instance", "layer", "none"]
@@ -105,31 +106,84 @@ def output_activation(makes: Image, output: Output | None) -> nn.Module:
     return {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "linear": nn.Identity}[chosen]()
 
 
-def joined_size(network: str, inputs: Sequence[Spec]) -> tuple[int, int, int]:
-    """Channels, height and width of a network's inputs joined on their channels.
+class Join(nn.Module):
+    """Joins a network's inputs on their channels, whatever they are: the conditional form of every network.
 
-    Any spec of the form channels x height x width will do, so that a latent image can join a picture.
+    Images (and latent maps) stand as they are. A vector is repeated over height and width, a label becomes a one-hot
+    vector first: the conditional DCGAN and the conditional CycleGAN. Where no input is an image, vectors and one-hot
+    labels are joined as vectors.
+
+    Args:
+        network: Name for messages.
+        inputs: Specs in the order of the call.
+        images: Whether at least one image is needed.
+
+    Shape:
+        N x C_i x H x W, N x C_i and N (int64) -> N x channels x H x W, or N x channels without images.
 
     Raises:
-        ComponentError: No input, an input that is no image, or inputs of different sizes.
+        ComponentError: No input, no image where one is needed, an input of another form, or images of different sizes.
     """
-    if not inputs:
-        raise ComponentError(f"{network} needs at least one image (got none)", fix="call it as G(source)")
-    for number, spec in enumerate(inputs, 1):
-        if len(spec.shape) != 3:
+
+    def __init__(self, network: str, inputs: Sequence[Spec], *, images: bool = True) -> None:
+        super().__init__()
+        sizes = [_map_size(network, number, spec) for number, spec in enumerate(inputs, 1)]
+        maps = [size for size in sizes if size is not None]
+        if not inputs or (images and not maps):
             raise ComponentError(
-                f"{network} takes images, but its input {number} is {spec}",
-                fix="join a vector to an image with concat(image, vector), and pass the result",
+                f"{network} needs at least one image (got {', '.join(map(str, inputs)) or 'none'})",
+                fix="call it as G(source)",
             )
-    sizes = {spec.shape[1:] for spec in inputs}
-    if len(sizes) > 1:
-        listing = ", ".join(f"{h}x{w}" for h, w in (spec.shape[1:] for spec in inputs))
-        raise ComponentError(
-            f"{network} joins its inputs on their channels, but their sizes differ ({listing})",
-            fix="bring them to one size with resize(image, size=...)",
-        )
-    _, height, width = inputs[0].shape
-    return sum(spec.shape[0] for spec in inputs), height, width
+        if len(set(maps)) > 1:
+            listing = ", ".join(f"{h}x{w}" for h, w in maps)
+            raise ComponentError(
+                f"{network} joins its inputs on their channels, but their sizes differ ({listing})",
+                fix="bring them to one size with resize(image, size=...)",
+            )
+        self.classes = tuple(spec.classes if isinstance(spec, Label) else 0 for spec in inputs)
+        self.channels: int = sum(spec.classes if isinstance(spec, Label) else spec.shape[0] for spec in inputs)
+        self.size: tuple[int, int] | None = maps[0] if maps else None
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Join; a single image or vector passes as it is."""
+        values = [_encoded(value, classes) for value, classes in zip(inputs, self.classes, strict=True)]
+        if len(values) == 1:
+            return values[0]
+        maps = [value for value in values if value.ndim == 4]
+        if maps:
+            values = [value if value.ndim == 4 else _tiled(value, maps[0]) for value in values]
+        return torch.cat(values, dim=1)
+
+    def extra_repr(self) -> str:
+        """Shown in the network's listing."""
+        return f"channels={self.channels}"
+
+
+def _map_size(network: str, number: int, spec: Spec) -> tuple[int, int] | None:
+    """Height and width of an input; None for vectors and labels."""
+    if len(spec.shape) == 3:
+        return spec.shape[1], spec.shape[2]
+    if isinstance(spec, Label) or len(spec.shape) == 1:
+        return None
+    raise ComponentError(
+        f"{network} takes images, vectors and labels, but its input {number} is {spec}",
+        fix="name an image, a vector or a label; of several values name one, as in `pair.a`",
+    )
+
+
+def _encoded(value: Tensor, classes: int) -> Tensor:
+    return F.one_hot(value, classes).to(torch.get_default_dtype()) if classes else value
+
+
+def _tiled(vector: Tensor, like: Tensor) -> Tensor:
+    return vector[:, :, None, None].expand(-1, -1, like.shape[2], like.shape[3]).to(like.dtype)
+
+
+def joined_images(network: str, inputs: Sequence[Spec]) -> tuple[Join, int, int]:
+    """The `Join` of a network that needs an image, with height and width."""
+    joined = Join(network, inputs)
+    assert joined.size is not None
+    return joined, *joined.size
 
 
 def check_makes(network: str, makes: Image, size: tuple[int, int]) -> None:
@@ -145,11 +199,6 @@ def check_makes(network: str, makes: Image, size: tuple[int, int]) -> None:
             f"{network} keeps the size of its input, {size[0]}x{size[1]}, but `makes` is {makes}",
             fix="resize one of them, or use a generator that changes the size",
         )
-
-
-def join(inputs: Sequence[Tensor]) -> Tensor:
-    """Concatenate on the channels; a single input passes as it is."""
-    return inputs[0] if len(inputs) == 1 else torch.cat(list(inputs), dim=1)
 
 
 def initialise(network: M, std: float) -> M:

@@ -7,9 +7,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from translate import Image, Tensor, Vector
+from translate import Image, Label, Tensor, Vector
 from translate.errors import ComponentError
-from translate_plugins.layers import ReflectionPad, initialise, joined_size, needs_bias, norm_layers, output_activation
+from translate_plugins.layers import (
+    Join,
+    ReflectionPad,
+    initialise,
+    joined_images,
+    needs_bias,
+    norm_layers,
+    output_activation,
+)
 
 
 @pytest.mark.parametrize("size", [1, 3])
@@ -42,21 +50,40 @@ def test_a_range_that_no_activation_spans_must_be_chosen():
     assert isinstance(output_activation(Image(3, 8, 8, 0.0, 255.0), "linear"), nn.Identity)
 
 
-def test_inputs_are_joined_on_their_channels():
-    assert joined_size("x", [Image(3, 8, 16), Tensor((4, 8, 16))]) == (7, 8, 16)
+def test_inputs_of_every_kind_are_joined_on_their_channels():
+    joined, height, width = joined_images("x", [Image(3, 8, 16), Tensor((4, 8, 16)), Vector(2), Label(5)])
+    assert (joined.channels, height, width) == (14, 8, 16)
+    image, maps, vector = torch.randn(2, 3, 8, 16), torch.randn(2, 4, 8, 16), torch.randn(2, 2)
+    found = joined(image, maps, vector, torch.tensor([4, 0]))
+    assert torch.equal(found[:, :3], image)
+    assert torch.equal(found[:, 3:7], maps)
+    assert torch.equal(found[:, 7:9, 3, 5], vector)
+    assert found[:, 9:, 7, 0].tolist() == [[0, 0, 0, 0, 1], [1, 0, 0, 0, 0]]
+
+
+def test_without_an_image_vectors_and_labels_are_joined_as_vectors():
+    joined = Join("x", [Vector(2), Label(3)], images=False)
+    assert (joined.channels, joined.size) == (5, None)
+    assert joined(torch.tensor([[7.0, 8.0]]), torch.tensor([1])).tolist() == [[7, 8, 0, 1, 0]]
+
+
+def test_a_single_input_passes_as_it_is():
+    value = torch.randn(1, 3, 4, 4)
+    assert Join("x", [Image(3, 4, 4)])(value) is value
 
 
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
         ([], "at least one image"),
-        ([Image(3, 8, 8), Vector(10)], r"input 2 is Vector\(10\).*concat"),
+        ([Vector(10), Label(2)], r"at least one image \(got Vector\(10\), Label\(2\)\)"),
+        ([Image(3, 8, 8), Tensor((2, 3))], r"input 2 is Tensor\(2x3\)"),
         ([Image(3, 8, 8), Image(3, 8, 16)], r"8x8, 8x16.*resize"),
     ],
 )
 def test_inputs_that_cannot_be_joined_are_refused(inputs, message):
     with pytest.raises(ComponentError, match=message):
-        joined_size("x", inputs)
+        Join("x", inputs)
 
 
 def test_initial_weights_have_the_stated_law():

@@ -9,6 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import samples_datasets
+import samples_losses
+import samples_metrics
+import samples_networks
+import samples_operations
 import torch
 from torch import Tensor, nn
 
@@ -28,6 +33,11 @@ SAMPLES: dict[tuple[str, str], dict[str, Any]] = {
     ("schedule", "cosine"): {"choices": {"initial": 1.0, "final": 0.0, "end": 10}},
     ("schedule", "steps"): {"choices": {"values": [1.0, 0.5], "boundaries": [10]}},
     ("schedule", "cycle"): {"choices": {"values": [1.0, 0.5]}},
+    **samples_datasets.SAMPLES,
+    **samples_losses.SAMPLES,
+    **samples_metrics.SAMPLES,
+    **samples_networks.SAMPLES,
+    **samples_operations.SAMPLES,
 }
 SMALL: dict[str, Any] = {"width": 8, "blocks": 1, "max_width": 16}
 

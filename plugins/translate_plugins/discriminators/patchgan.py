@@ -7,15 +7,15 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from translate import Image
+from translate import Spec
 from translate.errors import ComponentError
-from translate_plugins.layers import InitStd, Norm, Width, initialise, join, joined_size, needs_bias, norm_layers
+from translate_plugins.layers import InitStd, Join, Norm, Width, initialise, joined_images, needs_bias, norm_layers
 
 _HALVINGS = {16: 1, 70: 3, 286: 5}  # by receptive field; the pixel discriminator has its own form
 
 
 def patchgan(
-    *inputs: Image,
+    *inputs: Spec,
     receptive_field: Literal[1, 16, 70, 286] = 70,
     width: Width = 64,
     norm: Norm = "batch",
@@ -31,7 +31,7 @@ def patchgan(
     judgement depend on the others.
 
     Args:
-        *inputs: Images of one size, joined on their channels.
+        *inputs: Images of one size, vectors and labels, joined on their channels.
         receptive_field: Side of the patch that each output judges, in pixels: 1, 16, 70 or 286. Exact.
         width: Channels of the first block; 64 in the paper. Doubles with each block up to eight times.
         norm: Normalisation of all blocks but the first and the last; `batch` in the paper.
@@ -43,9 +43,9 @@ def patchgan(
     Raises:
         ComponentError: Inputs of different sizes, or smaller than 6 (16), 24 (70) or 96 (286) pixels.
     """
-    channels, height, columns = joined_size("patchgan", inputs)
+    joined, height, columns = joined_images("patchgan", inputs)
     if receptive_field == 1:
-        return initialise(PatchGAN(_pixel_layers(channels, width, norm)), init_std)
+        return initialise(PatchGAN(joined, _pixel_layers(joined.channels, width, norm)), init_std)
     halvings = _HALVINGS[receptive_field]
     smallest = 3 * 2**halvings
     if min(height, columns) < smallest:
@@ -55,23 +55,25 @@ def patchgan(
             f" (got {height}x{columns})",
             fix=f"write `receptive_field: {max(fitting, default=1)}`, or set a larger `image_size`",
         )
-    return initialise(PatchGAN(_patch_layers(channels, width, norm, halvings)), init_std)
+    return initialise(PatchGAN(joined, _patch_layers(joined.channels, width, norm, halvings)), init_std)
 
 
 class PatchGAN(nn.Module):
     """The network behind `patchgan`.
 
     Args:
+        joined: Joins the inputs.
         layers: From the joined inputs to one channel of logits.
     """
 
-    def __init__(self, layers: list[nn.Module]) -> None:
+    def __init__(self, joined: Join, layers: list[nn.Module]) -> None:
         super().__init__()
+        self.joined = joined
         self.layers = nn.Sequential(*layers)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Logits of each patch; see `patchgan` for the shapes."""
-        result: Tensor = self.layers(join(inputs))
+        result: Tensor = self.layers(self.joined(*inputs))
         return result
 
 

@@ -7,18 +7,18 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from translate import Image
+from translate import Image, Spec
 from translate.errors import ComponentError
 from translate_plugins.layers import (
     InitStd,
+    Join,
     Norm,
     Output,
     ReflectionPad,
     Width,
     check_makes,
     initialise,
-    join,
-    joined_size,
+    joined_images,
     needs_bias,
     norm_layers,
     output_activation,
@@ -32,7 +32,7 @@ _SIX_BLOCKS_UP_TO = 128
 
 
 def resnet(
-    *inputs: Image,
+    *inputs: Spec,
     makes: Image,
     blocks: Blocks | None = None,
     width: Width = 64,
@@ -48,7 +48,7 @@ def resnet(
     a residual sum.
 
     Args:
-        *inputs: Images (or latent images) of one size, joined on their channels.
+        *inputs: Images (or latent maps) of one size, vectors and labels, joined on their channels.
         makes: The images to make; same size as the inputs.
         blocks: Number of residual blocks. None is the paper's: 9, or 6 where neither side exceeds 128.
         width: Channels of the first block; 64 in the paper. The residual blocks have four times as many.
@@ -62,7 +62,7 @@ def resnet(
     Raises:
         ComponentError: Inputs of different sizes, a size that does not divide by 4, an output that does not fit.
     """
-    channels, height, columns = joined_size("resnet", inputs)
+    joined, height, columns = joined_images("resnet", inputs)
     check_makes("resnet", makes, (height, columns))
     if height % _DIVISOR or columns % _DIVISOR or min(height, columns) < _SMALLEST:
         raise ComponentError(
@@ -73,16 +73,14 @@ def resnet(
     if blocks is None:
         blocks = 6 if max(height, columns) <= _SIX_BLOCKS_UP_TO else 9
     activation = output_activation(makes, output)
-    return initialise(
-        ResNet(channels, makes.channels, width, blocks=blocks, norm=norm, activation=activation), init_std
-    )
+    return initialise(ResNet(joined, makes.channels, width, blocks=blocks, norm=norm, activation=activation), init_std)
 
 
 class ResNet(nn.Module):
     """The network behind `resnet`.
 
     Args:
-        in_channels: Channels of all inputs together.
+        joined: Joins the inputs.
         out_channels: Channels of the output.
         width: Channels of the first block.
         blocks: Number of residual blocks.
@@ -91,10 +89,11 @@ class ResNet(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, width: int, *, blocks: int, norm: Norm, activation: nn.Module
+        self, joined: Join, out_channels: int, width: int, *, blocks: int, norm: Norm, activation: nn.Module
     ) -> None:
         super().__init__()
         self.size_divisor: int = _DIVISOR
+        self.joined = joined
         bias = needs_bias(norm)
 
         def finished(conv: nn.Module, channels: int) -> list[nn.Module]:
@@ -102,7 +101,7 @@ class ResNet(nn.Module):
 
         self.layers = nn.Sequential(
             ReflectionPad(3),
-            *finished(nn.Conv2d(in_channels, width, 7, bias=bias), width),
+            *finished(nn.Conv2d(joined.channels, width, 7, bias=bias), width),
             *finished(nn.Conv2d(width, 2 * width, 3, 2, 1, bias=bias), 2 * width),
             *finished(nn.Conv2d(2 * width, 4 * width, 3, 2, 1, bias=bias), 4 * width),
             *(Residual(4 * width, norm) for _ in range(blocks)),
@@ -115,7 +114,7 @@ class ResNet(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Translate images; see `resnet` for the shapes."""
-        result: Tensor = self.layers(join(inputs))
+        result: Tensor = self.layers(self.joined(*inputs))
         return result
 
 

@@ -11,17 +11,17 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from translate import Image
+from translate import Image, Spec
 from translate.errors import ComponentError
 from translate_plugins.layers import (
     InitStd,
+    Join,
     Norm,
     Output,
     Width,
     check_makes,
     initialise,
-    join,
-    joined_size,
+    joined_images,
     needs_bias,
     norm_layers,
     output_activation,
@@ -34,7 +34,7 @@ _DROPOUT_BLOCKS = 3
 
 
 def unet(
-    *inputs: Image,
+    *inputs: Spec,
     makes: Image,
     depth: Depth | None = None,
     width: Width = 64,
@@ -54,7 +54,7 @@ def unet(
     pictures are made is the pipeline's choice (`inference.dropout`; on in the paper).
 
     Args:
-        *inputs: Images (or latent images) of one size, joined on their channels.
+        *inputs: Images (or latent maps) of one size, vectors and labels, joined on their channels.
         makes: The images to make; same size as the inputs.
         depth: Halvings of the size. None is as many as height and width allow: 8 at 256, down to 1x1.
         width: Channels of the first block; 64 in the paper. Doubles with each block.
@@ -86,7 +86,7 @@ def unet(
 
 
 def encoder_decoder(
-    *inputs: Image,
+    *inputs: Spec,
     makes: Image,
     depth: Depth | None = None,
     width: Width = 64,
@@ -102,7 +102,7 @@ def encoder_decoder(
     the bottleneck. All else, and where we differ, as in `unet`.
 
     Args:
-        *inputs: Images (or latent images) of one size, joined on their channels.
+        *inputs: Images (or latent maps) of one size, vectors and labels, joined on their channels.
         makes: The images to make; same size as the inputs.
         depth: Halvings of the size. None is as many as height and width allow: 8 at 256, down to 1x1.
         width: Channels of the first block; 64 in the paper. Doubles with each block.
@@ -138,7 +138,7 @@ class UNet(nn.Module):
     """The network behind `unet` and `encoder_decoder`.
 
     Args:
-        in_channels: Channels of all inputs together.
+        joined: Joins the inputs.
         out_channels: Channels of the output.
         widths: Channels after each encoder block, outermost first.
         dropout: Share of values dropped in the first three decoder blocks.
@@ -149,7 +149,7 @@ class UNet(nn.Module):
 
     def __init__(
         self,
-        in_channels: int,
+        joined: Join,
         out_channels: int,
         widths: Sequence[int],
         *,
@@ -162,9 +162,10 @@ class UNet(nn.Module):
         depth = len(widths)
         self.size_divisor: int = 2**depth
         self.skips = skips
+        self.joined = joined
         self.encoder = nn.ModuleList(
             _down(before, after, norm="none" if level in {0, depth - 1} else norm, activate=level > 0)
-            for level, (before, after) in enumerate(pairwise([in_channels, *widths]))
+            for level, (before, after) in enumerate(pairwise([joined.channels, *widths]))
         )
         upwards = list(reversed(widths))
         self.decoder = nn.ModuleList(
@@ -176,7 +177,7 @@ class UNet(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Translate images; see `unet` for the shapes."""
-        x = join(inputs)
+        x = self.joined(*inputs)
         kept: list[Tensor] = []
         for block in self.encoder:
             x = block(x)
@@ -203,7 +204,7 @@ def _up(before: int, after: int, norm: Norm, dropout: float) -> nn.Sequential:
 
 def _build(
     name: str,
-    inputs: Sequence[Image],
+    inputs: Sequence[Spec],
     makes: Image,
     depth: int | None,
     width: int,
@@ -215,7 +216,7 @@ def _build(
     std: float,
     skips: bool,
 ) -> nn.Module:
-    channels, *size = joined_size(name, inputs)
+    joined, *size = joined_images(name, inputs)
     check_makes(name, makes, (size[0], size[1]))
     depth = _checked_depth(name, depth, *size)
     limit = 8 * width if max_width is None else max_width
@@ -225,7 +226,7 @@ def _build(
         )
     widths = [min(width * 2**level, limit) for level in range(depth)]
     activation = output_activation(makes, output)
-    network = UNet(channels, makes.channels, widths, dropout=dropout, norm=norm, activation=activation, skips=skips)
+    network = UNet(joined, makes.channels, widths, dropout=dropout, norm=norm, activation=activation, skips=skips)
     return initialise(network, std)
 
 

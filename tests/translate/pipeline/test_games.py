@@ -150,12 +150,12 @@ def test_wgan_gp_with_five_critic_draws(table):
             "flow": {"fake": "G(z)", "between": "mix(target, fake)"},
             "losses": {
                 "critic": {"loss": "wasserstein", "real": "D(target)", "fake": "D(fake)"},
-                "penalty": {"loss": "gradient_penalty", "of": "D(between)", "at": "between", "weight": 10},
+                "penalty": {"loss": "gradient_penalty", "of": "D(between)", "at": "between", "weight": 0.5},
             },
             "turns": {"discriminators": 5},
         }
     )
-    nets = play(game, 2)
+    nets = play(game, 2)  # a weight at which plain SGD is stable: else the rounding of another order grows beyond 1e-12
     G, D, sgd = nets["G"], nets["D"], Sgd(nets)
     assert len(game.batches) == 10
     for index, batch in enumerate(game.batches):
@@ -166,7 +166,7 @@ def test_wgan_gp_with_five_critic_draws(table):
         real_out, fake_out = D(x), D(fake)
         slope = torch.autograd.grad(D(between).sum(), between, create_graph=True)[0]
         penalty = ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
-        sgd(fake_out.mean() - real_out.mean() + 10 * penalty, "D")
+        sgd(fake_out.mean() - real_out.mean() + 0.5 * penalty, "D")
         if index % 5 == 4:
             sgd(-D(G(z)).mean(), "G")
     compare(game, nets)
