@@ -16,7 +16,10 @@ from typing import Any, Final, Literal, get_args
 from translate.errors import PluginError, did_you_mean
 from translate.signatures import Schema, read_schema
 
-Kind = Literal["generator", "discriminator", "loss", "operation", "latent", "dataset", "schedule", "metric", "observer"]
+Kind = Literal[
+    "generator", "discriminator", "parametrization", "loss", "operation", "latent", "dataset", "schedule", "metric",
+    "observer",
+]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")

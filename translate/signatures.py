@@ -3,6 +3,7 @@
 | kind | positional-only (provided by the pipeline) | plain parameters | keyword-only |
 |---|---|---|---|
 | generator, discriminator | specs of the inputs, in the order of the call | - | choices, and specs |
+| parametrization | the network | - | choices |
 | operation | tensors (of the function, or of `forward`) | - | choices (of the function, or of `__init__`) |
 | loss, metric | - | expressions, by name | choices |
 | dataset | the `DataRequest` | - | choices |
@@ -21,6 +22,8 @@ reads them to find mistakes before anything starts:
 | `field_names: tuple[str, ...]` | datasets | the fields, so that expressions are checked before data is opened |
 | `is_penalty = True` | losses | penalises each example's gradient: no batch norm in the network, no weight clipping |
 | `expects_logits = True` | losses | applies the sigmoid itself: the network must not end in one |
+| `needs_constraint = True` | losses | a critic without bound: refused without weight clipping, penalty or `bounds_weights` |
+| `bounds_weights = True` | parametrizations | keeps a network's slope bounded, as spectral norm does |
 | `makes_leaf = True` | operations | its result has a gradient of its own, for a penalty; not shared between turns |
 """
 
@@ -50,6 +53,8 @@ def marked(
     is_penalty: bool | None = None,
     expects_logits: bool | None = None,
     makes_leaf: bool | None = None,
+    needs_constraint: bool | None = None,
+    bounds_weights: bool | None = None,
 ) -> Callable[[F], F]:
     """Give a function attributes of the module's second table; a class has them in its body.
 
@@ -63,6 +68,8 @@ def marked(
         "is_penalty": is_penalty,
         "expects_logits": expects_logits,
         "makes_leaf": makes_leaf,
+        "needs_constraint": needs_constraint,
+        "bounds_weights": bounds_weights,
     }
 
     def mark(factory: F) -> F:
@@ -305,8 +312,9 @@ def _provided(kind: str, factory: Callable[..., Any], parameters: Sequence[inspe
     if kind in {"latent", "schedule", "observer"} and provided:
         msg = f"parameter '{provided[0].name}' must be keyword-only: the pipeline provides nothing to a {kind}"
         raise TypeError(msg)
-    if kind == "dataset" and len(provided) != 1:
-        msg = "a dataset takes one positional-only parameter, the request"
+    alone = {"dataset": "the request", "parametrization": "the network"}
+    if kind in alone and len(provided) != 1:
+        msg = f"a {kind} takes one positional-only parameter, {alone[kind]}"
         raise TypeError(msg)
     return tuple(f"*{p.name}" if p.kind is p.VAR_POSITIONAL else p.name for p in provided)
 

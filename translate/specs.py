@@ -118,3 +118,22 @@ class Tensor(Spec):
 
     def __str__(self) -> str:
         return f"Tensor({'x'.join(map(str, self.size))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Several(Spec):
+    """A list of values, such as feature maps of several layers, each with its own spec.
+
+    Attributes:
+        parts: The specs in order; may hold lists in turn.
+    """
+
+    parts: tuple[Spec, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(); the parts have shapes."""
+        return ()
+
+    def __str__(self) -> str:
+        return f"[{', '.join(map(str, self.parts))}]"

@@ -1,4 +1,4 @@
-"""What the conformance kit tries the built-in operations with, where it cannot make it up (see tests/translate/test_testing.py)."""
+"""What the conformance kit tries the built-in operations with, where it cannot make it up itself."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from translate import Component, Image, Scalar, Spec, Vector, hookimpl
 from translate.data.request import DataRequest
+from translate.specs import Several
 
 
 class Dense(nn.Module):
@@ -92,6 +93,20 @@ class PairD(nn.Module):
 def pair_d(image: Image, /) -> nn.Module:
     """Two discriminators that share their last layer."""
     return PairD(prod(image.shape))
+
+
+class SeveralG(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, values: list[Tensor]) -> Tensor:
+        return self.scale * values[0]
+
+
+def several(values: Several, /) -> nn.Module:
+    """Takes a list of values."""
+    return SeveralG()
 
 
 class GrowingG(nn.Module):
@@ -209,7 +224,7 @@ class Plugin:
     @hookimpl
     def translate_components(self) -> Iterable[Component]:
         table = {
-            "generator": ["dense", "pair_g", "growing_g", "scaled"],
+            "generator": ["dense", "pair_g", "growing_g", "scaled", "several"],
             "discriminator": ["dense", "info", "pair_d", "growing_d"],
             "loss": ["cross_entropy"],
             "operation": ["counting", "scaling"],

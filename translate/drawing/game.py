@@ -224,7 +224,8 @@ def _turn(
         learn=turn.learn,
         side=turn.side,
         optimizer=_optimizer(game, evaluator.phase.optimizers[turn.name]),
-        steps=_schedulable(game, turn.steps),
+        steps=_schedulable(game, turn.steps)
+        + ("" if turn.skip_below is None else f", skipped below {turn.skip_below:g}"),
         terms=tuple(planned.name for planned in evaluator.plan(turn.name, ()).terms),
         rounds=tuple(rounds),
     )

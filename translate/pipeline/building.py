@@ -181,8 +181,11 @@ def network_seed(seed: int, name: str) -> int:
 
 
 def create_network(pipeline: Pipeline, name: str, inputs: NetworkInputs) -> nn.Module:
-    """Call a network's factory."""
-    network = pipeline.networks[name].create(*inputs.inputs, **inputs.named)
+    """Call a network's factory, and parametrise its weights where the pipeline says how."""
+    use = pipeline.networks[name]
+    network = use.create(*inputs.inputs, **inputs.named)
+    if use.weights is not None and isinstance(network, nn.Module):
+        network = use.weights.create(network)
     if not isinstance(network, nn.Module):
         msg = f"the factory must return a torch.nn.Module (got {type(network).__name__})"
         raise TypeError(msg)
@@ -305,7 +308,8 @@ class _MetaRun:
         arguments = [self.value(phase, index) for index in node.inputs]
         values = [value for value, _ in arguments]
         if node.kind == "sequence":
-            return values, None
+            inside = [spec for _, spec in arguments]
+            return values, specs.Several(tuple(inside)) if inside and all(inside) else None  # type: ignore[arg-type]
         if node.kind == "attribute":
             value = read_attribute(values[0], node.name)
             return value, derive_spec(value, None)
@@ -366,6 +370,9 @@ def example(spec: Spec, count: int, device: str = "meta") -> torch.Tensor:
 
 def derive_spec(value: Any, like: Spec | None) -> Spec | None:
     """The spec of a computed value; an image takes its value range from `like`, else it is unbounded."""
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        parts = [derive_spec(item, like) for item in value]
+        return specs.Several(tuple(part for part in parts if part is not None)) if all(parts) and parts else None
     if not isinstance(value, torch.Tensor):
         return None
     if value.ndim == 4:

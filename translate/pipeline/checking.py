@@ -134,6 +134,13 @@ def _known_wrong(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
                 for name in networks
                 if _has_batch_norm(game.networks[name])
             ]
+        if getattr(loss, "needs_constraint", False) and plan.turn.side == "discriminators":
+            texts += [
+                f"nothing bounds the slope of critic '{name}', so this loss has no minimum (Arjovsky et al. 2017, "
+                "section 3). Add a gradient penalty, `clip_weights` to the optimiser, or `weights: spectral`"
+                for name in networks
+                if name in plan.turn.learn and not _is_bounded(game, plan, name, phase)
+            ]
         if getattr(loss, "expects_logits", False):
             texts += [
                 f"network '{name}' ends in a sigmoid, but this loss takes logits: the sigmoid would be applied twice"
@@ -141,6 +148,17 @@ def _known_wrong(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
                 if _ends_in_sigmoid(game.networks[name])
             ]
         yield from (game.pipeline.problem(("losses", term.name), text, phase=phase) for text in texts)
+
+
+def _is_bounded(game: Game, plan: Plan, network: str, phase: int) -> bool:
+    """Whether the slope of a critic is held: by clipping, by a penalty on it, or by its weights' parametrisation."""
+    if game.pipeline.phases[phase].optimizers[plan.turn.name].clip_weights is not None:
+        return True
+    weights = game.pipeline.networks[network].weights
+    if weights is not None and getattr(weights.entry.factory, "bounds_weights", False):
+        return True
+    penalties = [term for term in plan.terms if getattr(term.term.use.entry.factory, "is_penalty", False)]
+    return any(network in _networks_of(game, phase, term) for term in penalties)
 
 
 def _networks_of(game: Game, phase: int, term: PlannedTerm) -> list[str]:

@@ -91,6 +91,8 @@ class TurnCompiler:
             found = self._evaluator.term_function(term, turn)
             if found is None or (turn.losses is not None and term.name not in turn.losses) or term.weight == 0.0:
                 continue
+            if term.side not in {None, turn.side}:
+                continue
             function, names = found
             indices = self._evaluator.game.term_nodes[self._evaluator.graph.phase][term.name]
             arguments = [(name, indices[name]) for name in names if name in indices]

@@ -21,6 +21,7 @@ from translate.pipeline.sections import (
     read_evaluation,
     read_exports,
     read_inference,
+    read_networks,
     read_preview,
     read_training,
 )
@@ -134,7 +135,7 @@ def read_pipeline(
     _check_top_level(reader)
     dataset, data = read_data(reader)
     latents, schedules = reader.uses(("latent",), "latents"), reader.uses(("schedule",), "schedules")
-    networks = reader.uses(("generator", "discriminator"), "networks")
+    networks = read_networks(reader)
     training, observers = read_training(reader)
     phases = read_phases(reader, networks, schedules)
     evaluation, metrics = read_evaluation(reader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -15,6 +16,7 @@ from translate.pipeline.reading import Reader
 from translate.pipeline.settings import (
     SIDE_OF_KIND,
     SIDES,
+    TERM_KEYS,
     OptimizerSettings,
     Path_,
     Phase,
@@ -26,7 +28,7 @@ from translate.pipeline.settings import (
 from translate.pipeline.staying import keys_that_stay
 
 PHASE_KEYS = ("start", "flow", "losses", "turns", "training")
-TURN_KEYS = ("learn", "losses", "steps", "side")
+TURN_KEYS = ("learn", "losses", "steps", "side", "skip_below")
 CLIPS = ("clip_norm", "clip_value", "clip_weights")
 OPTIMIZER_KEYS = frozenset({"name", "lr", *CLIPS})
 DEFAULT_OPTIMIZER: Mapping[str, Any] = {"name": "adam", "lr": 2.0e-4, "betas": [0.5, 0.999]}
@@ -158,12 +160,22 @@ class PhaseReader(Reader):
             self.problem(("losses",), "a pipeline needs at least one loss", of="key")
         terms = {}
         for name, value in section.items():
-            use = self.use(("loss",), ("losses", name), value, core=("weight",))
+            use = self.use(("loss",), ("losses", name), value, core=TERM_KEYS)
             if use is not None:
-                given = value.get("weight", 1.0) if isinstance(value, Mapping) else 1.0
-                weight = self.schedulable(("losses", name, "weight"), given, self.schedules)
-                terms[name] = Term(name=name, use=use, weight=weight)
+                given = value if isinstance(value, Mapping) else {}
+                weight = self.schedulable(("losses", name, "weight"), given.get("weight", 1.0), self.schedules)
+                terms[name] = Term(name=name, use=use, weight=weight, side=self._term_side(name, use, given))
         return terms
+
+    def _term_side(self, name: str, use: Use, given: Mapping[str, Any]) -> Side | None:
+        side = given.get("side")
+        if side is None or not self.known(("losses", name, "side"), side, SIDES, "a side"):
+            return None
+        has = use.entry.schema.sides
+        if "both" not in has and side.removesuffix("s") not in has:
+            text = f"loss '{use.name}' has nothing to say on the side of the {side}, so this term would never count"
+            self.problem(("losses", name, "side"), text)
+        return cast("Side", side)
 
     # -- turns ------------------------------------------------------------------------------------------------------
 
@@ -184,11 +196,20 @@ class PhaseReader(Reader):
         steps = self.schedulable(steps_path, value.get("steps", 1), self.schedules)
         if isinstance(steps, float) and (steps < 0 or steps != int(steps)):
             self.problem(steps_path, f"must be a whole number of at least 0 (got {steps:g})")
+        skip_below = self._threshold((*path, "skip_below"), value.get("skip_below"))
         learn = self._learn(path, name, value)
         side = self._side(path, value, learn)
         if not learn or side is None:
             return None
-        return Turn(name=name, learn=tuple(learn), losses=chosen, side=side, steps=steps)
+        return Turn(name=name, learn=tuple(learn), losses=chosen, side=side, steps=steps, skip_below=skip_below)
+
+    def _threshold(self, path: Path_, value: Any) -> float | None:
+        if value is None:
+            return None
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+        self.problem(path, f"must be a number, in the unit of the turn's summed losses (got {value!r})")
+        return None
 
     def _side(self, path: Path_, value: Mapping[str, Any], learn: Sequence[str]) -> Side | None:
         if "side" in value:

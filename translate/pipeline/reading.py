@@ -252,12 +252,12 @@ class Reader:
         self.problem(path, f"must be a number or a schedule (got {value!r}).{hint}{known}")
         return 0.0
 
-    def uses(self, kinds: Sequence[Kind], section: str) -> dict[str, Use]:
+    def uses(self, kinds: Sequence[Kind], section: str, *, core: Iterable[str] = ()) -> dict[str, Use]:
         """A section that maps free names to components."""
         found: dict[str, Use] = {}
         for name, value in self.mapping((section,), self.data.get(section), f"names to {kinds[0]}s").items():
             self.free_name((section, name))
-            use = self.use(kinds, (section, name), value)
+            use = self.use(kinds, (section, name), value, core=core)
             found |= {} if use is None else {name: use}
         return found
 

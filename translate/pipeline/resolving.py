@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from translate.components import KINDS
 from translate.pipeline.expressions import to_text
 from translate.pipeline.phases import CLIPS
-from translate.pipeline.settings import OptimizerSettings, Phase, Pipeline, Schedulable, Turn, Use
+from translate.pipeline.settings import OptimizerSettings, Phase, Pipeline, Schedulable, Term, Turn, Use
 
 
 def resolved_document(pipeline: Pipeline) -> dict[str, Any]:
@@ -58,7 +58,8 @@ def component(use: Use) -> dict[str, Any]:
     expressions = {key: to_text(value) for key, value in use.expressions.items()}
     choices = {key: to_plain(value) for key, value in use.choices.items()}
     ordered = {choice.name: {**choices, **specs}.get(choice.name) for choice in use.entry.schema.choices}
-    return {use.entry.kind: use.written or use.name, **expressions, **ordered}
+    weights = {"weights": component(use.weights)} if use.weights is not None else {}
+    return {use.entry.kind: use.written or use.name, **expressions, **ordered, **weights}
 
 
 def to_plain(value: Any) -> Any:
@@ -77,15 +78,17 @@ def to_plain(value: Any) -> Any:
 def _phase(phase: Phase, pipeline: Pipeline) -> dict[str, Any]:
     return {
         "flow": {name: to_text(expression) for name, expression in phase.flow.items()},
-        "losses": {
-            name: {**component(term.use), "weight": _schedulable(term.weight, pipeline)}
-            for name, term in phase.losses.items()
-        },
+        "losses": {name: {**component(term.use), **_game_keys(term, pipeline)} for name, term in phase.losses.items()},
         "turns": {name: _turn(turn, pipeline) for name, turn in phase.turns.items()},
         "training": {
             "optimizers": {name: _optimizer(settings, pipeline) for name, settings in phase.optimizers.items()},
         },
     }
+
+
+def _game_keys(term: Term, pipeline: Pipeline) -> dict[str, Any]:
+    side = {} if term.side is None else {"side": term.side}
+    return {"weight": _schedulable(term.weight, pipeline), **side}
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,7 +115,8 @@ def _name(component: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _turn(turn: Turn, pipeline: Pipeline) -> dict[str, Any]:
     losses = {} if turn.losses is None else {"losses": list(turn.losses)}
-    return {"learn": list(turn.learn), **losses, "side": turn.side, "steps": _steps(turn.steps, pipeline)}
+    skip = {} if turn.skip_below is None else {"skip_below": turn.skip_below}
+    return {"learn": list(turn.learn), **losses, "side": turn.side, "steps": _steps(turn.steps, pipeline), **skip}
 
 
 def _steps(value: Schedulable, pipeline: Pipeline) -> Any:

@@ -14,6 +14,7 @@ from translate.errors import PluginError
 from translate.pipeline.phases import CLIPS, TURN_KEYS
 from translate.pipeline.reading import TOP_LEVEL
 from translate.pipeline.settings import (
+    SIDE_OF_KIND,
     SIDES,
     DataKeys,
     EvaluationKeys,
@@ -29,8 +30,9 @@ Json = dict[str, Any]
 
 KINDS_IN_FILES: tuple[Kind, ...] = (
     "dataset", "latent", "schedule", "generator", "discriminator", "loss", "metric", "observer",
+    "parametrization",
 )  # fmt: skip
-BARE: frozenset[Kind] = frozenset({"latent", "schedule", "observer"})
+BARE: frozenset[Kind] = frozenset({"latent", "schedule", "observer", "parametrization"})
 """Kinds of which a bare name will do: `z: normal`."""
 
 EXPRESSION: Json = {"type": "string", "description": "An expression such as `G(source)`."}
@@ -103,6 +105,7 @@ def _phase() -> Json:
 def _turn(form: Form) -> Json:
     names = {"anyOf": [{"type": "string"}, _list({"type": "string"})]}
     forms = {"learn": names, "losses": names, "steps": _number_or_schedule(form), "side": {"enum": list(SIDES)}}
+    forms["skip_below"] = {"anyOf": [{"type": "number"}, NULL]}
     return {"type": "object", "properties": {key: forms[key] for key in TURN_KEYS}, "additionalProperties": False}
 
 
@@ -148,7 +151,9 @@ def _component(entry: Entry, name: str, form: Form) -> Json:
     schema = entry.schema.json_schema()
     properties = {**schema.get("properties", {}), **dict.fromkeys(entry.schema.expressions, EXPRESSION)}
     if entry.kind == "loss":
-        properties["weight"] = _number_or_schedule(form)
+        properties |= {"weight": _number_or_schedule(form), "side": {"enum": [*SIDES, None]}}
+    if entry.kind in SIDE_OF_KIND:
+        properties["weights"] = {"anyOf": [_ref("parametrization", form), NULL]}
     if entry.kind == "dataset":
         properties |= _section(DataKeys, form)["properties"]
     needed = [*schema.get("required", []), *(key for key, needed in entry.schema.expressions.items() if needed)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -11,6 +12,7 @@ from translate.components import Catalogue
 from translate.pipeline.expressions import Expression
 from translate.pipeline.reading import DATA_KEYS, Reader
 from translate.pipeline.settings import (
+    NETWORK_KEYS,
     DataKeys,
     EvaluationKeys,
     Export,
@@ -42,6 +44,18 @@ def read_data(reader: Reader) -> tuple[Use | None, DataKeys]:
         for where, message in check_transforms(keys.transforms):
             reader.problem(("data", "transforms", *where), message)
     return dataset, keys
+
+
+def read_networks(reader: Reader) -> dict[str, Use]:
+    """Read `networks`: each a generator or a discriminator, with the parametrisation of its weights."""
+    networks = reader.uses(("generator", "discriminator"), "networks", core=NETWORK_KEYS)
+    for name, use in networks.items():
+        given = reader.data["networks"][name]
+        value = given.get("weights") if isinstance(given, Mapping) else None
+        if value is not None:
+            weights = reader.use(("parametrization",), ("networks", name, "weights"), value)
+            networks[name] = replace(use, weights=weights)
+    return networks
 
 
 def read_training(reader: Reader) -> tuple[TrainingKeys, tuple[Use, ...]]:

@@ -23,6 +23,11 @@ Side = Literal["discriminators", "generators"]
 SIDES: tuple[Side, Side] = ("discriminators", "generators")
 SIDE_OF_KIND: Mapping[str, Side] = {"generator": "generators", "discriminator": "discriminators"}
 
+TERM_KEYS = frozenset({"weight", "side"})
+"""Keys of a loss's section that belong to the game."""
+NETWORK_KEYS = frozenset({"weights"})
+"""Likewise of a network's section."""
+
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 
@@ -38,6 +43,7 @@ class Use:
         written: Its name as the pipeline has it: bare, or `plugin/name`.
         specs: Expressions whose specs the factory receives (`makes: target`): one, or several by name.
         expressions: Expressions by parameter name (losses and metrics).
+        weights: How the weights of a network are parametrised, such as by spectral norm.
     """
 
     entry: Entry
@@ -46,6 +52,7 @@ class Use:
     written: str = ""
     specs: Mapping[str, Expression | Mapping[str, Expression]] = field(default_factory=dict)
     expressions: Mapping[str, Expression] = field(default_factory=dict)
+    weights: Use | None = None
 
     @property
     def name(self) -> str:
@@ -206,11 +213,19 @@ class EvaluationKeys(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """One entry under `losses`."""
+    """One entry under `losses`.
+
+    Attributes:
+        name: Name in the pipeline.
+        use: The loss.
+        weight: Factor, or a schedule of it.
+        side: The only side in whose turns it counts; None = wherever it has a function and depends on what learns.
+    """
 
     name: str
     use: Use
     weight: Schedulable
+    side: Side | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +238,7 @@ class Turn:
         losses: Names of the terms that may count; None = every term that depends on a learning network.
         side: Which function of a two-sided loss is used.
         steps: How often in an iteration; each repetition begins a new draw.
+        skip_below: The optimiser does not step while the turn's weighted sum of losses lies below this.
     """
 
     name: str
@@ -230,6 +246,7 @@ class Turn:
     losses: tuple[str, ...] | None
     side: Side
     steps: Schedulable
+    skip_below: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

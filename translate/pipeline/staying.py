@@ -5,9 +5,14 @@ from __future__ import annotations
 from translate.components import Catalogue
 from translate.errors import PluginError
 from translate.pipeline.merging import Keep
-from translate.pipeline.settings import DataKeys
+from translate.pipeline.settings import NETWORK_KEYS, TERM_KEYS, DataKeys
 
-GAME_KEYS = {"dataset": frozenset(DataKeys.model_fields), "loss": frozenset({"weight"})}
+GAME_KEYS = {
+    "dataset": frozenset(DataKeys.model_fields),
+    "loss": TERM_KEYS,
+    "generator": NETWORK_KEYS,
+    "discriminator": NETWORK_KEYS,
+}
 """Keys of a component's section that belong to the game, by kind."""
 
 

@@ -24,7 +24,7 @@ from translate.plugin_manager import PluginManager, default_manager
 from translate.specs import Spec
 from translate.testing.data import check_dataset, check_observer
 from translate.testing.losses import check_loss, check_metric
-from translate.testing.networks import check_network
+from translate.testing.networks import check_network, check_parametrization
 from translate.testing.operations import check_latent, check_operation, check_schedule
 from translate.testing.rules import RULES, Case, Sample
 from translate.testing.schemas import check_schema
@@ -34,6 +34,7 @@ __all__ = ["Sample", "check_component", "check_plugin"]
 _CHECKS: Final[Mapping[str, Callable[[Case], None]]] = {
     "generator": check_network,
     "discriminator": check_network,
+    "parametrization": check_parametrization,
     "loss": check_loss,
     "operation": check_operation,
     "latent": check_latent,

@@ -7,12 +7,12 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, cast, get_args, get_origin
 
 import torch
 from torch import nn
 
-from translate.specs import Scalar, Spec
+from translate.specs import Image, Scalar, Spec
 from translate.testing.rules import (
     BATCH,
     SEED,
@@ -47,6 +47,36 @@ def check_network(case: Case) -> None:
     _check_state(case, network, inputs, values)
     if case.sample.onnx and case.wants("onnx"):
         _check_onnx(case, network.eval(), inputs, values)
+
+
+def check_parametrization(case: Case) -> None:
+    """A small convolutional network whose weights the component parametrises passes what every network must."""
+
+    def build() -> nn.Module:
+        layers = [nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 8 * 8, 2)]
+        made = case.build(nn.Sequential(*layers))
+        case.require(isinstance(made, nn.Module), "build", f"the factory made a {type(made).__name__}, not a Module")
+        return cast("nn.Module", made)
+
+    spec = Image(3, 8, 8)
+    with seeded(1):
+        values = [sample_tensor(spec)]
+    with seeded():
+        network = build()
+        result = network(*values)
+    case.require(tuple(result.shape) == (BATCH, 2), "result", f"the network now makes {tuple(result.shape)}")
+    case.require(torch.isfinite(result).all(), "finite", "the network now makes values that are not finite")
+    _check_gradient(case, network, result)
+    with seeded():
+        case.require(same_bits(result, build()(*values)), "deterministic", "the same seed gives another output")
+    with seeded(SEED + 1):
+        other = build()
+    with case.trying("state", "loading its state_dict into another one"):
+        other.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        case.require(
+            same_bits(network.eval()(*values), other.eval()(*values)), "state", "the output differs after loading"
+        )
 
 
 def _inputs(case: Case) -> list[Spec]:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from translate.errors import MachineError, TranslateError, UsageError
 from translate.training import randomness
 from translate.training.collectives import average_gradients, broadcast_module
-from translate.training.guard import SkipCounter, guarded_step, non_finite
+from translate.training.guard import SkipCounter, guarded_step, non_finite, skipped
 from translate.training.machine import choose_device, layout, translated_errors
 
 __all__ = ["Engine", "Precision", "translated_errors"]
@@ -137,6 +137,7 @@ class Engine:
         *,
         clip_norm: float | None = None,
         clip_value: float | None = None,
+        skip: Tensor | None = None,
     ) -> None:
         """Move the parameters, unless a gradient is not finite: then neither they nor the optimiser's state change.
 
@@ -149,6 +150,7 @@ class Engine:
             parameters: The parameters it moves.
             clip_norm: Scale the gradients so that their common 2-norm is at most this.
             clip_value: Clamp each gradient to [-clip_value, clip_value] (before `clip_norm`).
+            skip: A truth value on the device: leave the step out on purpose. It is not counted among the skips.
 
         Raises:
             RuntimeError: With fp16, no backward since the last step: its scale would be another one.
@@ -169,7 +171,7 @@ class Engine:
         if clip_norm is not None:
             nn.utils.clip_grad_norm_(moved, clip_norm)
         self._skips.add(optimizer, found)
-        guarded_step(optimizer, found)
+        guarded_step(optimizer, found if skip is None else skipped(found, skip))
         self._scaled = False
         if self._scaler is not None:
             self._scaler.update()
@@ -189,6 +191,14 @@ class Engine:
         """Wait for all processes."""
         if self.world_size > 1:
             dist.barrier()
+
+    def average(self, value: Tensor) -> Tensor:
+        """A tensor's mean over all processes, on the device; all must call it."""
+        if self.world_size > 1:
+            value = value.clone()
+            dist.all_reduce(value)
+            value /= self.world_size
+        return value
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process; all must call it."""

@@ -76,6 +76,11 @@ def _non_finite_here(gradients: Sequence[Tensor]) -> bool:
     return bool(non_finite_there(gradients))  # or did the sum of squares overflow?
 
 
+def skipped(found: Tensor | bool, skip: Tensor) -> Tensor | bool:
+    """Whether a step is left out: for a gradient that is not finite, or on purpose. Decided where `found` was."""
+    return found or bool(skip) if isinstance(found, bool) else torch.maximum(found, skip.float())
+
+
 def guarded_step(optimizer: torch.optim.Optimizer, found: Tensor | bool) -> None:
     """Step, or skip when `found`: on the device where the decision was made there and the optimiser can."""
     fused = getattr(optimizer, "_step_supports_amp_scaling", False)

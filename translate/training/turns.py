@@ -85,7 +85,8 @@ class TurnRunner:
         """Run all turns of one iteration.
 
         Returns:
-            Each term of each turn (`turn.term`), of its last repetition, on the device.
+            Each term of each turn (`turn.term`), of its last repetition, on the device; and `turn.skipped`, 1 or 0,
+            where a turn has `skip_below`.
         """
         values: dict[str, torch.Tensor] = {}
         parts: list[Draw] = []
@@ -123,16 +124,27 @@ class TurnRunner:
         set_lr(optimizer, lr(step) if callable(lr) else lr)
         optimizer.zero_grad(set_to_none=True)
         sums: dict[str, torch.Tensor] = {}
+        losses: list[torch.Tensor] = []
         for draw in parts:
             result = self.evaluator.run_turn(draw, name, following)
             if result.loss is not None:
                 self.engine.backward(result.loss / len(parts) if len(parts) > 1 else result.loss)
+                losses.append(result.loss.detach())
             for term, value in result.terms.items():
                 sums[term] = sums[term] + value if term in sums else value
         parameters = self._learning[name]
-        self.engine.step(optimizer, parameters, clip_norm=settings.clip_norm, clip_value=settings.clip_value)
+        skip = self._below(name, losses)
+        self.engine.step(optimizer, parameters, clip_norm=settings.clip_norm, clip_value=settings.clip_value, skip=skip)
         if settings.clip_weights is not None:
             clip_weights(parameters, settings.clip_weights)
         for draw in parts:
             self.evaluator.finish_turn(draw, name)
-        return {f"{name}.{term}": value / len(parts) if len(parts) > 1 else value for term, value in sums.items()}
+        values = {f"{name}.{term}": value / len(parts) if len(parts) > 1 else value for term, value in sums.items()}
+        return values if skip is None else {**values, f"{name}.skipped": skip.float()}
+
+    def _below(self, name: str, losses: Sequence[torch.Tensor]) -> torch.Tensor | None:
+        """Whether a turn's loss lies below its threshold, on the device; None where there is no threshold."""
+        threshold = self.evaluator.phase.turns[name].skip_below
+        if threshold is None or not losses:
+            return None
+        return self.engine.average(torch.stack(list(losses)).mean()) < threshold

@@ -39,7 +39,7 @@ def test_a_shape_that_does_not_fit_names_expression_inputs_and_place(load):
         ("  adversarial:", "  other: {loss: bce, real: E(z), fake: E(fake)}\n  adversarial:"),
         whole=True,
     )
-    assert "networks.E: patchgan takes images, but its input 1 is Vector(3)" in str(text)
+    assert "networks.E: patchgan needs at least one image (got Vector(3))" in str(text)
     assert "(discriminator 'patchgan' from discriminators (translate-images" in str(text)
 
 
