@@ -13,9 +13,45 @@ def translate_components() -> Iterable[Component]:
     return [
         Component(
             kind="dataset",
+            name="computed_source",
+            target="translate_datasets.computed_source:computed_source",
+            summary="Pairs of a picture and what is computed from it, such as its grey.",
+        ),
+        Component(
+            kind="dataset",
             name="drawn",
             target="translate_datasets.drawn:drawn",
             summary="Pairs drawn by code: label maps of buildings and their rendered pictures.",
+        ),
+        Component(
+            kind="dataset",
+            name="idx",
+            target="translate_datasets.idx:idx",
+            summary="Pictures in MNIST's format, with their labels.",
+        ),
+        Component(
+            kind="dataset",
+            name="labelled_folders",
+            target="translate_datasets.labelled_folders:labelled_folders",
+            summary="One folder of pictures per class.",
+        ),
+        Component(
+            kind="dataset",
+            name="masked",
+            target="translate_datasets.masked:masked",
+            summary="Pictures with a hole to fill, for context encoders.",
+        ),
+        Component(
+            kind="dataset",
+            name="mixed",
+            target="translate_datasets.mixed:mixed",
+            summary="Two folders of pictures of which some are pairs, by stem.",
+        ),
+        Component(
+            kind="dataset",
+            name="multi_domain",
+            target="translate_datasets.multi_domain:multi_domain",
+            summary="Several folders of pictures without pairs: one domain each.",
         ),
         Component(
             kind="dataset",
@@ -34,5 +70,17 @@ def translate_components() -> Iterable[Component]:
             name="single_folder",
             target="translate_datasets.single_folder:single_folder",
             summary="One folder of pictures, without pairs or labels.",
+        ),
+        Component(
+            kind="dataset",
+            name="transformed_pair",
+            target="translate_datasets.transformed_pair:transformed_pair",
+            summary="Pictures and transformed pictures without pairs, with the hidden truth.",
+        ),
+        Component(
+            kind="dataset",
+            name="unpaired_folders",
+            target="translate_datasets.unpaired_folders:unpaired_folders",
+            summary="Two folders of pictures without pairs.",
         ),
     ]

@@ -1,30 +1,26 @@
-"""Where a dataset's pictures lie: root and split folders, hold-out, and errors that say what is there instead.
+"""The pictures of a root, their classes, and the share of them that belongs to a split.
 
-Two layouts, the same for every dataset of folders (A and B stand for its subfolders; some datasets have none):
-
-- `root/train/A`, `root/val/A`, `root/test/A`: the split that is asked for must exist.
-- `root/A`: one list for all. A picture belongs to a split by a hash of its stem, so that adding pictures never moves
-  another one from the test list into the training list.
+Where a root has no split folders (see `layouts`), a picture belongs to a split by a hash of its stem, so that adding
+pictures never moves another one from the test list into the training list.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import Field
 
 from translate.data import DataRequest
-from translate.errors import DataError, did_you_mean
-from translate.pictures import ACCEPTED, list_pictures, shown
+from translate.errors import DataError
+from translate.pictures import list_pictures, shown
+from translate_datasets.layouts import SPLITS, Layout, Places, contents, find_places, folder_names, listed
 
-SPLITS: Final = ("train", "val", "test")
 Shares = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=3, max_length=3)]
 
 
@@ -43,6 +39,23 @@ class Found:
     whole: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The pictures of one folder that belong to a split.
+
+    Attributes:
+        names: The stems, with the class before them where there are classes.
+        paths: The files.
+        classes: Names of the classes, the same in every split; empty where there are none.
+        labels: The class of each picture, by number; empty where there are none.
+    """
+
+    names: Sequence[str]
+    paths: Sequence[Path]
+    classes: tuple[str, ...] = ()
+    labels: Sequence[int] = ()
+
+
 def find_pictures(request: DataRequest, root: str, folders: Sequence[str]) -> Found:
     """Find the pictures of a split, or of all where the root has no split folders.
 
@@ -54,18 +67,30 @@ def find_pictures(request: DataRequest, root: str, folders: Sequence[str]) -> Fo
     Raises:
         DataError: The root is missing, at the wrong level, or holds no pictures. Says what is there.
     """
-    base = Path(root).expanduser()
-    _check_root(base, folders)
-    splits = [name for name in SPLITS if (base / name).is_dir()]
-    if not splits:
-        return Found(base, _listed(base, folders), whole=True)
-    if request.split not in splits:
-        what = f"there is no folder '{request.split}' for this split; found {', '.join(splits)}"
-        raise DataError(what, where=shown(base), fix=f"make it, or ask for one of {', '.join(splits)}")
-    return Found(base / request.split, _listed(base / request.split, folders), whole=False)
+    places = find_places(request, root, Layout(tuple(folders)))
+    return Found(places.base, [listed(folder) for folder in places.folders], places.whole)
 
 
-def in_split(found: Found, stems: Sequence[str], split: str, shares: Sequence[float]) -> list[str]:
+def find_files(request: DataRequest, root: str, layout: Layout, shares: Sequence[float]) -> list[Files]:
+    """The pictures of a split, folder by folder. Folders are independent: nothing in them has to match.
+
+    Args:
+        request: Says which split.
+        root: The folder that the user gave.
+        layout: What is expected in it.
+        shares: Train, val and test shares for a root without split folders.
+
+    Raises:
+        DataError: The root is missing or at the wrong level, a folder (of a class) holds no pictures, there are no
+            classes, or the split's share is empty.
+    """
+    check_shares(shares)
+    places = find_places(request, root, layout)
+    classes = _classes(places, layout)
+    return [_files(folder, classes, places, request.split, shares) for folder in places.folders]
+
+
+def in_split(found: Found | Places, stems: Sequence[str], split: str, shares: Sequence[float]) -> list[str]:
     """Those stems that belong to a split.
 
     Args:
@@ -83,15 +108,15 @@ def in_split(found: Found, stems: Sequence[str], split: str, shares: Sequence[fl
     if held:
         return held
     counts = Counter(split_of(name, shares) for name in stems)
-    listed = ", ".join(f"{name} {counts[name]}" for name in SPLITS)
-    what = f"the {split} share of the {len(stems)} pictures is empty ({listed})"
+    by_split = ", ".join(f"{name} {counts[name]}" for name in SPLITS)
+    what = f"the {split} share of the {len(stems)} pictures is empty ({by_split})"
     fix = "add pictures, change data.shares, or make folders train, val and test"
     raise DataError(what, where=shown(found.base), fix=fix)
 
 
 def stem(path: Path) -> str:
-    """A file's stem, in the one Unicode form in which equal names are equal (macOS writes another)."""
-    return unicodedata.normalize("NFC", path.stem)
+    """A file's stem, in its normal form."""
+    return _normal(path.stem)
 
 
 def split_of(name: str, shares: Sequence[float]) -> str:
@@ -132,84 +157,37 @@ def by_stem(paths: Sequence[Path]) -> Mapping[str, Path]:
     return found
 
 
-def _check_root(base: Path, folders: Sequence[str]) -> None:
-    where = shown(base.absolute())
-    if not base.exists():
-        parent = base.absolute().parent
-        hint = did_you_mean(base.name, _folder_names(parent)) if parent.is_dir() else ""
-        raise DataError(f"the folder is not there.{hint}{_contents(parent)}", where=where, fix="set data.root")
-    if not base.is_dir():
-        raise DataError("this is a file, not a folder", where=where, fix="set data.root to the folder")
-    better = _better_root(base.absolute(), folders)
-    if better is not None:
-        what = f"this is the wrong level: {_layout(folders)} is expected below data.root"
-        raise DataError(what, where=where, fix=f"set data.root to {shown(better)}")
-
-
-def _layout(folders: Sequence[str]) -> str:
-    inside = " and ".join(f"'{name}'" for name in folders) or "pictures"
-    return f"{inside}, or train, val and test with {inside},"
-
-
-def _better_root(base: Path, folders: Sequence[str]) -> Path | None:
-    """The folder that was probably meant: one of the two above, or one below."""
-    if _has_splits(base, folders):
+def _classes(places: Places, layout: Layout) -> tuple[str, ...] | None:
+    """The class folders of all splits and folders: a class has one number wherever it occurs. None = no classes."""
+    if layout.classes is False:
         return None
-    if base.name in SPLITS and _has_splits(base.parent, folders, beside=base.name):
-        return base.parent
-    if _fits(base, folders):
+    every = [folder for folders in places.every for folder in folders]
+    names = {_normal(name) for folder in every for name in folder_names(folder)}
+    if layout.classes is None and (not names or any(list_pictures(folder) for folder in every)):
         return None
-    for above in (base.parent.parent, base.parent):
-        if folders and (base.name in folders or base.name in SPLITS) and _is_root(above, folders):
-            return above
-    below = [path for name in _folder_names(base) if _is_root(path := base / name, folders)]
-    return below[0] if len(below) == 1 else None
+    return tuple(sorted(names))
 
 
-def _is_root(base: Path, folders: Sequence[str]) -> bool:
-    return _has_splits(base, folders) or _fits(base, folders)
+def _files(folder: Path, classes: tuple[str, ...] | None, places: Places, split: str, shares: Sequence[float]) -> Files:
+    if classes is None:
+        paths = by_stem(listed(folder))
+        names = in_split(places, sorted(paths), split, shares)
+        return Files(names, [paths[name] for name in names])
+    inside = {_normal(name): folder / name for name in folder_names(folder)}
+    if not inside:
+        what = f"there are no class folders here.{contents(folder)}"
+        raise DataError(what, where=shown(folder), fix="make one subfolder per class, or read them without classes")
+    # The class is part of what is hashed: 0001 of one class says nothing about 0001 of another.
+    known = {
+        f"{name}/{key}": (path, classes.index(name))
+        for name, below in inside.items()
+        for key, path in sorted(by_stem(listed(below)).items())
+    }
+    keys = in_split(places, list(known), split, shares)
+    paths_, labels = zip(*(known[key] for key in keys), strict=True)
+    return Files([key.replace("/", "_") for key in keys], paths_, classes, labels)
 
 
-def _has_splits(base: Path, folders: Sequence[str], beside: str = "") -> bool:
-    return any(name != beside and _fits(base / name, folders) for name in SPLITS)
-
-
-def _fits(base: Path, folders: Sequence[str]) -> bool:
-    """Whether pictures could be read here."""
-    if folders:
-        return all((base / name).is_dir() for name in folders)
-    return base.is_dir() and os.access(base, os.R_OK) and bool(list_pictures(base))
-
-
-def _listed(base: Path, folders: Sequence[str]) -> list[list[Path]]:
-    for name in folders:
-        if not (base / name).is_dir():
-            what = f"there is no folder '{name}' here.{did_you_mean(name, _folder_names(base))}{_contents(base)}"
-            raise DataError(what, where=shown(base), fix="set data.root, or data.folders to the names that you have")
-    lists = [list_pictures(base / name) for name in folders] if folders else [list_pictures(base)]
-    for folder, paths in zip([base / name for name in folders] or [base], lists, strict=True):
-        if not paths:
-            what = f"there are no pictures here.{_contents(folder)}"
-            raise DataError(what, where=shown(folder), fix=f"accepted are {ACCEPTED}")
-    return lists
-
-
-def _folder_names(base: Path) -> list[str]:
-    try:
-        return sorted(path.name for path in base.iterdir() if path.is_dir() and not path.name.startswith("."))
-    except OSError:
-        return []
-
-
-def _contents(base: Path) -> str:
-    """What a folder holds, in one sentence: its first folders, and its files by suffix."""
-    try:
-        entries = sorted(path for path in base.iterdir() if not path.name.startswith("."))
-    except OSError:
-        return ""
-    folders = [shown(path.name) for path in entries if path.is_dir()]
-    kinds = Counter(path.suffix.lower() or "no suffix" for path in entries if not path.is_dir())
-    parts = [f"folders {', '.join(folders[:5])}{' ...' if len(folders) > 5 else ''}"] if folders else []
-    parts += [f"{count} files of {shown(kind)}" for kind, count in kinds.most_common(3)]
-    name = shown(base.name or str(base))
-    return f" Found in {name}: {'; '.join(parts)}." if parts else f" {name} is empty."
+def _normal(name: str) -> str:
+    """A name in the one Unicode form in which equal names are equal (macOS writes another)."""
+    return unicodedata.normalize("NFC", name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
 from pydantic import Field
@@ -19,6 +19,8 @@ from translate_datasets.reading import CacheSize, Channels, Reader, image_spec
 Folders = Annotated[list[str], Field(min_length=2, max_length=2)]
 Direction = Literal["a_to_b", "b_to_a"]
 Side = Literal["source", "target"]
+
+_MIXED: Final = "use data.dataset: mixed, which takes pictures without a partner as well"
 
 
 @marked(field_names=("source", "target"))
@@ -94,7 +96,7 @@ class PairedFolders:
             "source": self._reader.read(source, self.fields["source"].channels),
             "target": self._reader.read(target, self.fields["target"].channels),
         }
-        _check_shapes(pair, self.where(index))
+        check_shapes(pair, self.where(index))
         return pair
 
     def name(self, index: int) -> str:
@@ -117,7 +119,7 @@ def _paired(first: Sequence[Path], second: Sequence[Path]) -> dict[str, tuple[Pa
         ]
         what = f"pictures without a partner of the same stem: {'; '.join(sides)}"
         where = f"{shown(first[0].parent)} and {shown(second[0].parent)}"
-        raise DataError(what, where=where, fix="add the partners, or remove these pictures")
+        raise DataError(what, where=where, fix=f"add the partners, remove these pictures, or {_MIXED}")
     return {name: (path, right[name]) for name, path in left.items()}
 
 
@@ -126,8 +128,16 @@ def _first(stems: Sequence[str]) -> str:
     return f" ({listed}{' ...' if len(stems) > 5 else ''})" if stems else ""
 
 
-def _check_shapes(pair: Mapping[str, Array], where: str) -> None:
-    """Another resolution is fine, another shape is a wrong pair: half a pixel of rounding is allowed for."""
+def check_shapes(pair: Mapping[str, Array], where: str) -> None:
+    """Another resolution is fine, another shape is a wrong pair: half a pixel of rounding is allowed for.
+
+    Args:
+        pair: `source` and `target`.
+        where: What to call the pair.
+
+    Raises:
+        DataError: The two have different shapes.
+    """
     (h1, w1), (h2, w2) = pair["source"].shape[:2], pair["target"].shape[:2]
     if abs(h1 * w2 - h2 * w1) > max(h1, w1, h2, w2):
         what = f"the pictures of a pair have different shapes: {h1}x{w1} and {h2}x{w2} (height x width)"

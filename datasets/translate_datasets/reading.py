@@ -1,34 +1,45 @@
-"""Reading pictures for datasets: channels and size from the data, and a cache of decoded pictures."""
+"""Reading pictures for datasets: channels, depth and size from the data, and a cache of decoded pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from translate import Image
 from translate.data import Array, DataRequest
-from translate.pictures import probe_picture, read_picture
+from translate.pictures import PictureInfo, picture_info, read_picture
 
-Channels = Literal[1, 3, 4] | None
+Channels = Annotated[int, Field(ge=1)] | None
 CacheSize = Annotated[int, Field(ge=0)]
 
 _LOOKED_AT: Final = 64  # headers, spread over the list: some hundredths of a second
 
 
-def channels_of(paths: Sequence[Path], chosen: Channels) -> int:
-    """The channels of a field: the user's choice, else 1 if all that are looked at are grey, and 3 if not."""
+def look_at(paths: Sequence[Path]) -> list[PictureInfo]:
+    """The headers of some pictures: the first, and others spread over the list."""
     step = max(1, len(paths) // _LOOKED_AT)
-    return chosen or max(probe_picture(path)[2] for path in paths[::step][:_LOOKED_AT])
+    return [picture_info(path) for path in paths[::step][:_LOOKED_AT]]
+
+
+def channels_of(infos: Sequence[PictureInfo], chosen: Channels) -> int:
+    """The channels of a field: the user's choice, else the most that one of the pictures has (grey 1, colour 3)."""
+    return chosen or max(info.channels for info in infos)
+
+
+def depth_of(infos: Sequence[PictureInfo]) -> int:
+    """The depth of a field: 16 bits if one of the pictures has more than 8, else 8."""
+    return max(info.bits for info in infos)
 
 
 def image_spec(request: DataRequest, paths: Sequence[Path], chosen: Channels) -> Image:
     """The spec of a field of pictures: the requested size, else the size of the first picture."""
-    height, width = request.image_size or probe_picture(paths[0])[:2]
+    infos = look_at(paths)
+    height, width = request.image_size or infos[0][:2]
     low, high = request.value_range
-    return Image(channels_of(paths, chosen), height, width, low, high)
+    return Image(channels_of(infos, chosen), height, width, low, high, depth_of(infos))
 
 
 class Reader:

@@ -10,10 +10,10 @@ import numpy as np
 from translate import Image, marked
 from translate.data import Array, DataRequest
 from translate.errors import DataError
-from translate.pictures import as_channels, probe_picture, shown
+from translate.pictures import as_channels, shown
 from translate_datasets.folders import Shares, by_stem, check_shares, find_pictures, in_split
 from translate_datasets.paired_folders import Direction, Side
-from translate_datasets.reading import CacheSize, Channels, Reader, channels_of
+from translate_datasets.reading import CacheSize, Channels, Reader, channels_of, depth_of, look_at
 
 
 @marked(field_names=("source", "target"))
@@ -71,12 +71,13 @@ class SideBySide:
         self._paths = list(files.values())
         self._reader = reader
         self._left = "source" if direction == "a_to_b" else "target"
-        height, width, _ = probe_picture(self._paths[0])
-        _check_width(width, self.where(0))
-        size = request.image_size or (height, width // 2)
-        counts = {name: channels_of(self._paths, chosen) for name, chosen in channels.items()}
+        infos = look_at(self._paths)
+        _check_width(infos[0].width, self.where(0))
+        height, width = request.image_size or (infos[0].height, infos[0].width // 2)
+        low, high = request.value_range
+        counts = {name: channels_of(infos, chosen) for name, chosen in channels.items()}
         self._channels = max(counts.values())
-        self.fields = {name: Image(count, *size, *request.value_range) for name, count in counts.items()}
+        self.fields = {name: Image(count, height, width, low, high, depth_of(infos)) for name, count in counts.items()}
         self.interpolation = {name: "nearest" if name in labels else "bicubic" for name in counts}
 
     def __len__(self) -> int:
@@ -90,7 +91,8 @@ class SideBySide:
         halves = {"source": both[:, :middle], "target": both[:, middle:]}
         if self._left == "target":
             halves = {"source": halves["target"], "target": halves["source"]}
-        return {name: as_channels(half, self.fields[name].channels) for name, half in halves.items()}
+        where = self.where(index)
+        return {name: as_channels(half, self.fields[name].channels, where=where) for name, half in halves.items()}
 
     def name(self, index: int) -> str:
         """The file's stem."""

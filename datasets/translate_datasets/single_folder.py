@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
-import numpy as np
-
 from translate import marked
-from translate.data import Array, DataRequest
-from translate.pictures import shown
-from translate_datasets.folders import Shares, by_stem, check_shares, find_pictures, in_split
-from translate_datasets.reading import CacheSize, Channels, Reader, image_spec
+from translate.data import DataRequest
+from translate_datasets.folders import Shares, find_files
+from translate_datasets.independent import Independent
+from translate_datasets.layouts import Layout
+from translate_datasets.picture_sets import FileSet
+from translate_datasets.reading import CacheSize, Channels, Reader
 
 
 @marked(field_names=("image",))
@@ -23,7 +20,7 @@ def single_folder(
     channels: Channels = None,
     shares: Shares = [0.8, 0.1, 0.1],  # noqa: B006 (never changed; a list is what YAML gives)
     cache_mb: CacheSize = 512,
-) -> SingleFolder:
+) -> Independent:
     """One folder of pictures, without pairs or labels.
 
     Layouts: `root/train`, `root/val`, `root/test`, or `root`, which is split by a hash of the stems. Field: `image`.
@@ -38,33 +35,5 @@ def single_folder(
     Raises:
         DataError: The folder is missing or empty.
     """
-    check_shares(shares)
-    found = find_pictures(request, root, ())
-    paths = by_stem(found.lists[0])
-    files = {name: paths[name] for name in in_split(found, sorted(paths), request.split, shares)}
-    return SingleFolder(request, files, channels, Reader(cache_mb))
-
-
-class SingleFolder:
-    """Files as a dataset; see `single_folder`."""
-
-    def __init__(self, request: DataRequest, files: Mapping[str, Path], channels: Channels, reader: Reader) -> None:
-        self._names = list(files)
-        self._paths = list(files.values())
-        self._reader = reader
-        self.fields = {"image": image_spec(request, self._paths, channels)}
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def example(self, index: int, generator: np.random.Generator) -> Mapping[str, Array]:
-        """One picture."""
-        return {"image": self._reader.read(self._paths[index], self.fields["image"].channels)}
-
-    def name(self, index: int) -> str:
-        """The file's stem."""
-        return self._names[index]
-
-    def where(self, index: int) -> str:
-        """The file."""
-        return shown(self._paths[index])
+    (files,) = find_files(request, root, Layout(), shares)
+    return Independent(request, {"image": FileSet(request, files, channels, Reader(cache_mb))})

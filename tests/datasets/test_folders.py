@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dataset_files import GENERATOR, ask, fill, picture, values
 
 from translate.components import KINDS
 from translate.data import DataRequest, Dataset
@@ -24,22 +25,6 @@ from translate_datasets.reading import Reader
 from translate_datasets.side_by_side import side_by_side
 from translate_datasets.single_folder import single_folder
 
-GENERATOR = np.random.default_rng(0)
-
-
-def ask(split: Any = "train", image_size: tuple[int, int] | None = (8, 8)) -> DataRequest:
-    return DataRequest(split=split, image_size=image_size, seed=0)
-
-
-def picture(value: int, channels: int = 3, size: tuple[int, int] = (6, 4)) -> np.ndarray:
-    return np.full((*size, channels), value, np.uint8)
-
-
-def fill(folder: Path, names: list[str], *, first: int = 0, channels: int = 3, size: tuple[int, int] = (6, 4)) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, name in enumerate(names):
-        write_picture(folder / name, picture(first + index, channels, size))
-
 
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
@@ -53,10 +38,6 @@ def pairs(tmp_path: Path) -> Path:
 
 def paired(root: Path, split: str = "train", **choices: Any) -> PairedFolders:
     return paired_folders(ask(split), root=str(root), **choices)
-
-
-def values(dataset: Any, index: int) -> dict[str, int]:
-    return {name: int(image.flat[0]) for name, image in dataset.example(index, GENERATOR).items()}
 
 
 # --- paired_folders ---
@@ -249,10 +230,10 @@ def test_empty_folders_and_other_file_types_say_what_is_there(tmp_path: Path) ->
     fill(tmp_path / "A", ["a.png"])
     (tmp_path / "B").mkdir()
     assert "no pictures here. B is empty." in refusal(tmp_path)
-    for name in ["a.txt", "b.txt", "c.npy"]:
+    for name in ["a.txt", "b.txt", "c.csv"]:
         (tmp_path / "B" / name).touch()
     text = refusal(tmp_path)
-    assert "Found in B: 2 files of .txt; 1 files of .npy." in text
+    assert "Found in B: 2 files of .txt; 1 files of .csv." in text
     assert "JPEG" in text
 
 
@@ -328,7 +309,10 @@ def test_the_cache_keeps_what_fits(tmp_path: Path) -> None:
 
 def test_the_catalogue_entries_have_schemas() -> None:
     components = {component.name: component for component in translate_components()}
-    assert set(components) == {"drawn", "paired_folders", "side_by_side", "single_folder"}
+    assert set(components) == {
+        *("computed_source", "drawn", "idx", "labelled_folders", "masked", "mixed", "multi_domain", "paired_folders"),
+        *("side_by_side", "single_folder", "transformed_pair", "unpaired_folders"),
+    }
     assert {component.kind for component in components.values()} <= set(KINDS)
     for factory in (paired_folders, side_by_side, single_folder):
         schema = read_schema("dataset", factory)

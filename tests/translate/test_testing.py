@@ -50,16 +50,7 @@ def built_in() -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> Any:
     """Six pictures in each layout that a built-in dataset reads."""
-    from PIL import Image as Picture
-
-    root = tmp_path_factory.mktemp("pictures")
-    generator = np.random.default_rng(0)
-    for folder in ("A", "B", "pairs", "single/one", "single/two"):
-        (root / folder).mkdir(parents=True)
-        for index in range(6):
-            size = (24, 48, 3) if folder == "pairs" else (24, 24, 3)
-            Picture.fromarray(generator.integers(0, 256, size, dtype=np.uint8)).save(root / folder / f"{index}.png")
-    return root
+    return samples_datasets.lay_out(tmp_path_factory.mktemp("pictures"))
 
 
 def sample_of(kind: str, name: str) -> dict[str, Any]:
@@ -75,8 +66,7 @@ def test_every_built_in_component_conforms(kind, name, pictures):
     sample = sample_of(kind, name)
     choices = {choice.name: choice for choice in default_manager().catalogue.find(kind, name).schema.choices}
     if kind == "dataset" and "root" in choices and choices["root"].required:
-        roots = {"side_by_side": pictures / "pairs", "single_folder": pictures / "A"}
-        sample.setdefault("choices", {})["root"] = str(roots.get(name, pictures))
+        sample.setdefault("choices", {})["root"] = str(pictures / samples_datasets.ROOTS.get(name, ""))
     check_component(kind, name, **sample)
 
 
@@ -389,6 +379,16 @@ def dataset(**members: Any) -> Any:
     return factory
 
 
+def finishing(finish: Any) -> Any:
+    """A dataset that makes a field of 2 x 2 pixels from its picture."""
+    fields = {**Pictures.fields, "hole": Image(3, 2, 2)}
+    return dataset(fields=fields, finished=("hole",), finish=finish)
+
+
+def noise(shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng().random(shape, np.float32)
+
+
 class GoodObserver:
     """Listen."""
 
@@ -492,6 +492,7 @@ def plant(monkeypatch) -> Iterator[Any]:
         ("metric", good_metric),
         ("metric", GoodClassMetric),
         ("dataset", dataset()),
+        ("dataset", finishing(lambda self, example, generator: {"hole": example["image"][:2, :2]})),
         ("observer", GoodObserver),
     ],
 )
@@ -553,6 +554,9 @@ def image(**values: Any) -> Any:
             "deterministic",
             "the same generator",
         ),
+        ("dataset", dataset(finished=("hole",)), "fields", "hole of `finished` is not among its fields"),
+        ("dataset", finishing(lambda self, e, g: {}), "fields", "field 'hole' should be Image"),
+        ("dataset", finishing(lambda self, e, g: {"hole": noise((2, 2, 3))}), "deterministic", "another way each time"),
         ("observer", UnmarkedObserver, "hooks", "not marked"),
         ("observer", MisspeltObserver, "hooks", "translate_step_finnished"),
         ("observer", DeafObserver, "hooks", "no event"),

@@ -6,7 +6,7 @@ An example depends on (dataset, settings, position) alone, so that it is the sam
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -16,7 +16,7 @@ import torch
 
 from translate.data.request import Array, Dataset
 from translate.data.resize import INTERPOLATIONS, as_unit, resize
-from translate.data.transforms import Transforms
+from translate.data.transforms import Transforms, field_groups
 from translate.errors import DataError, TranslateError, did_you_mean
 from translate.specs import Image, Label, Spec, Vector
 
@@ -61,7 +61,8 @@ class Examples:
         settings: See `StreamSettings`.
 
     Raises:
-        DataError: The dataset is empty, or the interpolation of an unknown field is set.
+        DataError: The dataset is empty, its `aligned` does not fit its fields, or the interpolation of a field is set
+            that is unknown or not resized.
     """
 
     def __init__(self, dataset: Dataset, settings: StreamSettings) -> None:
@@ -69,9 +70,15 @@ class Examples:
             raise DataError("the dataset has no examples", where=type(dataset).__name__)
         self.dataset = dataset
         self.settings = settings
-        self.fields = {name: self._spec(spec) for name, spec in dataset.fields.items()}
+        self._finished = frozenset(getattr(dataset, "finished", ())) & set(dataset.fields)
+        self.fields = {name: self._spec(name, spec) for name, spec in dataset.fields.items()}
         self.images = {name: spec for name, spec in self.fields.items() if isinstance(spec, Image)}
+        self._drawn = {name: spec for name, spec in self.images.items() if name not in self._finished}
         self.interpolation = self._interpolations()
+        try:
+            self._groups = field_groups(list(self._drawn), getattr(dataset, "aligned", True))
+        except ValueError as exc:
+            raise DataError(str(exc), where=type(dataset).__name__, fix="report this to the dataset's authors") from exc
         self._transforms: Transforms | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -88,20 +95,22 @@ class Examples:
         seed, count = self.settings.seed, len(self.dataset)
         index = ordered_index(seed, position, count)
         sequence = np.random.SeedSequence([seed, position])
-        example = self._draw(index, np.random.default_rng(sequence))
+        generator = np.random.default_rng(sequence)
+        example = self._draw(index, generator)
         if self.settings.transforms:
-            example |= self._transform(index, {name: example[name] for name in self.images}, sequence)
-        return self._sized(index, example, transformed=bool(self.settings.transforms))
+            example |= self._transform(index, {name: example[name] for name in self._drawn}, sequence)
+        return self._finish(index, self._sized(index, example, transformed=bool(self.settings.transforms)), generator)
 
     def plain(self, index: int) -> dict[str, Array]:
         """An example without transforms, for previews and evaluation."""
-        sequence = np.random.SeedSequence([self.settings.seed, index, _PREVIEW])
-        return self._sized(index, self._draw(index, np.random.default_rng(sequence)), transformed=False)
+        generator = np.random.default_rng(np.random.SeedSequence([self.settings.seed, index, _PREVIEW]))
+        return self._finish(index, self._sized(index, self._draw(index, generator), transformed=False), generator)
 
-    def _spec(self, spec: Spec) -> Spec:
+    def _spec(self, name: str, spec: Spec) -> Spec:
         if not isinstance(spec, Image):
             return spec
-        height, width = self.settings.image_size or (spec.height, spec.width)
+        own = (spec.height, spec.width)
+        height, width = own if name in self._finished else self.settings.image_size or own
         low, high = self.settings.value_range
         return replace(spec, height=height, width=width, low=low, high=high)
 
@@ -109,18 +118,40 @@ class Examples:
         """How each image field is resized, in the order of the fields."""
         given = self.settings.interpolation
         for name, value in given.items():
-            if name not in self.images:
-                what = f"interpolation is set for '{name}', which is not an image.{did_you_mean(name, self.images)}"
-                raise DataError(what, where="data.interpolation", fix=f"image fields are {', '.join(self.images)}")
+            if name not in self._drawn:
+                reason = "made after resizing" if name in self._finished else "not an image"
+                what = f"interpolation is set for '{name}', which is {reason}.{did_you_mean(name, self._drawn)}"
+                raise DataError(what, where="data.interpolation", fix=f"image fields are {', '.join(self._drawn)}")
             if value not in INTERPOLATIONS:
                 what = f"'{value}' is not an interpolation.{did_you_mean(value, INTERPOLATIONS)}"
                 raise DataError(what, where=f"data.interpolation.{name}", fix=f"use one of {', '.join(INTERPOLATIONS)}")
         own: Mapping[str, str] = getattr(self.dataset, "interpolation", {})
-        return {name: given.get(name, own.get(name, "bicubic")) for name in self.images}
+        return {name: given.get(name, own.get(name, "bicubic")) for name in self._drawn}
 
     def _draw(self, index: int, generator: np.random.Generator) -> dict[str, Array]:
+        example = self._asked(index, lambda: self.dataset.example(index, generator))
+        for name, spec in self.fields.items():
+            if name not in self._finished:
+                self._check(index, name, example.get(name), spec)
+        return {name: example[name] for name in self.fields if name not in self._finished}
+
+    def _finish(self, index: int, example: dict[str, Array], generator: np.random.Generator) -> dict[str, Array]:
+        if not self._finished:
+            return example
+        finish: Any = getattr(self.dataset, "finish", None)
+        made = self._asked(index, lambda: finish(example, generator))
+        for name, spec in self.fields.items():
+            if name in self._finished:
+                self._check(index, name, made.get(name), spec)
+                if isinstance(spec, Image) and made[name].shape[:2] != (spec.height, spec.width):
+                    what = f"field '{name}' should be {spec}, but it is {_size_text(made[name].shape)}"
+                    raise DataError(what, where=self._where(index))
+        return {name: (made if name in self._finished else example)[name] for name in self.fields}
+
+    def _asked(self, index: int, ask: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:
+        """What the dataset answers; whatever goes wrong in it names the example."""
         try:
-            example = dict(self.dataset.example(index, generator))
+            return dict(ask())
         except TranslateError:
             raise
         except Exception as exc:
@@ -128,9 +159,6 @@ class Examples:
             error = DataError(what, where=self._where(index), fix="see the log for the traceback")
             error.add_note(traceback.format_exc())  # a worker's traceback would stay in the worker
             raise error from exc
-        for name, spec in self.fields.items():
-            self._check(index, name, example.get(name), spec)
-        return {name: example[name] for name in self.fields}
 
     def _check(self, index: int, name: str, value: Array | None, spec: Spec) -> None:
         problem = "it is missing" if value is None else _mismatch(np.asarray(value), spec)
@@ -139,8 +167,7 @@ class Examples:
 
     def _transform(self, index: int, images: dict[str, Array], seed: np.random.SeedSequence) -> dict[str, Array]:
         if self._transforms is None:
-            aligned = getattr(self.dataset, "aligned", True)
-            self._transforms = Transforms(self.settings.transforms, self.interpolation, aligned=aligned)
+            self._transforms = Transforms(self.settings.transforms, self.interpolation, aligned=self._groups)
         try:
             return self._transforms(images, seed)
         except Exception as exc:
@@ -152,7 +179,7 @@ class Examples:
 
     def _sized(self, index: int, example: dict[str, Array], *, transformed: bool) -> dict[str, Array]:
         fixed = transformed and self._transforms is not None and self._transforms.decides_size
-        for name, spec in self.images.items():
+        for name, spec in self._drawn.items():
             size = (spec.height, spec.width)
             if example[name].shape[:2] != size and (fixed or self.settings.image_size is None):
                 raise self._wrong_size(index, name, example[name].shape, size, transformed=fixed)

@@ -3,10 +3,17 @@
 A dataset component is a factory `def f(request: DataRequest, /, *, choices) -> Dataset`. Beyond the protocol below, a
 dataset may have these attributes:
 
-- `aligned: bool = True`. All image fields of one example get the same random geometry unless this is false.
+- `aligned: bool | Sequence[Sequence[str]] = True`. All image fields of one example get the same random geometry; with
+  false, each has its own; with groups of names such as `(("source", "target"), ("a",))`, each group has its own.
 - `interpolation: Mapping[str, Interpolation]`. How each field is resized where the pipeline does not say; `nearest`
   marks a label map, whose values are never blended and never changed by photometric transforms.
 - `where(index) -> str`. The files of an example, for messages about it.
+- `finish(example, generator) -> Mapping[str, Array]` and `finished: Collection[str]`, the names of the fields that it
+  makes. It is for what must be computed from pictures as the networks will see them, such as a hole that is cut out of
+  an augmented picture: it gets the fields of `example` after transforms and resizing (images uint8, or float32 in
+  [0, 1], not to be written to) and the same generator, and returns the fields named in `finished`. `example` does not
+  give those; they have specs in `fields` like all others, and are neither transformed nor resized: images must have the
+  size of their spec.
 
 A factory whose fields do not depend on the data says their names with `@translate.marked(field_names=("image",))`, so
 that misspelt names in a pipeline are found before the data is opened.

@@ -8,7 +8,7 @@ A single value goes to the first parameter; where the first two are `height` and
 two goes to them in turn; `size` takes one number for a square. Interpolations and borders are written as words.
 Shrinking is antialiased (`area_for_downscale`) unless the pipeline says otherwise.
 
-All aligned fields of an example get the same geometry and the same photometric changes; label maps (fields with nearest
+Aligned fields of an example get the same geometry and the same photometric changes; label maps (fields with nearest
 interpolation) get the geometry alone, without blending.
 """
 
@@ -193,19 +193,47 @@ def decides_size(transforms: Sequence[Any]) -> bool:
     return any(needed <= set(_parameters(_split(entry)[0])) for entry in transforms for needed in _SIZED)
 
 
+def field_groups(fields: Sequence[str], aligned: bool | Sequence[Sequence[str]]) -> list[list[str]]:
+    """The fields that share one geometry, group by group.
+
+    >>> field_groups(["a", "b"], False)
+    [['a'], ['b']]
+
+    Raises:
+        ValueError: Given groups do not name each field once.
+    """
+    if isinstance(aligned, bool):
+        return [list(fields)] if aligned else [[field] for field in fields]
+    groups = [list(group) for group in aligned]
+    named = [field for group in groups for field in group]
+    if sorted(named) != sorted(fields):
+        msg = f"`aligned` must name each of {', '.join(fields)} once (got {', '.join(named) or 'none'})"
+        raise ValueError(msg)
+    return groups
+
+
 class Transforms:
     """The transforms of a pipeline, made for the image fields of a dataset.
 
     Args:
         transforms: As in the pipeline, checked before.
         interpolation: The image fields in their order; those with `nearest` are label maps.
-        aligned: Whether the fields share one geometry. If not, each has its own randomness.
+        aligned: Whether the fields share one geometry. If not, each has its own randomness. Or groups of fields, of
+            which each has its own.
+
+    Raises:
+        ValueError: The groups do not name each field once.
     """
 
-    def __init__(self, transforms: Sequence[Any], interpolation: Mapping[str, str], *, aligned: bool = True) -> None:
+    def __init__(
+        self,
+        transforms: Sequence[Any],
+        interpolation: Mapping[str, str],
+        *,
+        aligned: bool | Sequence[Sequence[str]] = True,
+    ) -> None:
         self._interpolation = dict(interpolation)
-        fields = list(interpolation)
-        self._groups = [fields] if aligned else [[field] for field in fields]
+        self._groups = field_groups(list(interpolation), aligned)
         self._composed = [self._compose(group, transforms) for group in self._groups]
         self.decides_size = decides_size(transforms)
 

@@ -8,7 +8,8 @@ import numpy as np
 import pluggy
 
 from translate import hookspecs
-from translate.data.request import Array, DataRequest
+from translate.data.examples import Examples, StreamSettings
+from translate.data.request import Array, DataRequest, Dataset
 from translate.specs import Image, Label, Spec, Vector
 from translate.testing.rules import Case
 
@@ -21,20 +22,38 @@ def check_dataset(case: Case) -> None:
         count, fields = len(dataset), dict(dataset.fields)
     case.require(count > 0, "fields", "it has no examples")
     case.require(fields, "fields", "it has no fields")
+    finished = set(getattr(dataset, "finished", ()))
+    unknown = sorted(finished - set(fields))
+    case.require(not unknown, "fields", f"{', '.join(unknown)} of `finished` is not among its fields")
+    drawn = {name: spec for name, spec in fields.items() if name not in finished}
     for index in dict.fromkeys((0, count // 2, count - 1)):
         with case.trying("fields", f"example {index}"):
             example = dataset.example(index, np.random.default_rng(index))
             again = dataset.example(index, np.random.default_rng(index))
             name = dataset.name(index)
         found = sorted(example)
-        case.require(found == sorted(fields), "fields", f"example {index} has {found}, the dataset {sorted(fields)}")
-        for field, spec in fields.items():
+        case.require(found == sorted(drawn), "fields", f"example {index} has {found}, the dataset {sorted(drawn)}")
+        for field, spec in drawn.items():
             problem = _problem(spec, example[field])
             case.require(not problem, "fields", f"'{field}' of example {index} is declared {spec}, but {problem}")
-        same = all(np.array_equal(example[field], again[field]) for field in fields)
+        same = all(np.array_equal(example[field], again[field]) for field in drawn)
         case.require(same, "deterministic", f"example {index} differs for the same generator")
+        if finished:
+            _check_finished(case, dataset, request, index)
         named = isinstance(name, str) and name and "/" not in name
         case.require(named, "fields", f"name({index}) must be the stem of a file name (got {name!r})")
+
+
+def _check_finished(case: Case, dataset: Dataset, request: DataRequest, index: int) -> None:
+    """An example as the stream gives it: resized, and with the fields that the dataset makes after that."""
+    settings = StreamSettings(image_size=request.image_size, value_range=request.value_range)
+    with case.trying("fields", f"finishing example {index}"):
+        one, two = (Examples(dataset, settings).plain(index) for _ in range(2))
+    for field, spec in Examples(dataset, settings).fields.items():
+        problem = _problem(spec, one[field])
+        case.require(not problem, "fields", f"'{field}' of example {index} is declared {spec}, but {problem}")
+    same = all(np.array_equal(one[field], two[field]) for field in one)
+    case.require(same, "deterministic", f"example {index} is finished in another way each time")
 
 
 def _problem(spec: Spec, value: Any) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from translate.testing.rules import BATCH, Case, same_bits, seeded, tensors_in
@@ -71,7 +73,7 @@ def _expressions(case: Case, names: list[str]) -> tuple[dict[str, Any], dict[str
 
 
 def check_metric(case: Case) -> None:
-    """One finite number per example (or one for all), also for identical images."""
+    """Finite numbers of the forms that evaluation knows, also for identical images; torch's generator is left alone."""
     schema = case.entry.schema
     names = [name for name, required in schema.expressions.items() if required]
     if case.sample.values is not None:
@@ -80,6 +82,8 @@ def check_metric(case: Case) -> None:
         with seeded(1):
             images = {name: torch.rand(BATCH, 3, 32, 32) for name in names}
         trials = {"identical images": dict.fromkeys(names, next(iter(images.values()))), "random images": images}
+    if inspect.isclass(case.entry.factory) and _is_unavailable(case):
+        return
     for what, values in trials.items():
         if inspect.isclass(case.entry.factory):
             _check_class_metric(case, what, values)
@@ -91,16 +95,71 @@ def check_metric(case: Case) -> None:
         case.require(torch.isfinite(result).all(), "finite", f"{what} give {result.tolist()}")
 
 
-def _check_class_metric(case: Case, what: str, values: Mapping[str, Any]) -> None:
+def _is_unavailable(case: Case) -> bool:
+    """Whether the metric lacks something on this machine; then it must say what."""
     built = case.build()
-    with seeded(), case.trying("result", f"`update` and `compute` with {what}"):
-        built.update(**values)
-        built.update(**values)
-        result = built.compute()
-    numbers = list(result.values()) if isinstance(result, Mapping) else [result]
-    right = numbers and all(isinstance(number, float) for number in numbers)
-    case.require(right, "result", f"`compute` must return a float, or floats by name (got {_shown(result)})")
+    if not hasattr(built, "unavailable"):
+        return False
+    with case.trying("result", "its method `unavailable`"):
+        reason = built.unavailable()
+    right = reason is None or (isinstance(reason, str) and bool(reason))
+    case.require(right, "result", f"`unavailable` must return None or what is missing (got {_shown(reason)})")
+    return reason is not None
+
+
+def _check_class_metric(case: Case, what: str, values: Mapping[str, Any]) -> None:
+    with seeded():
+        before = torch.get_rng_state()
+        result = _measured(case, what, values)
+        case.require(torch.equal(before, torch.get_rng_state()), "pure", "it draws from torch's global generator")
+    parts = list(result.values()) if isinstance(result, Mapping) else [result]
+    forms = "a float, one value for each example, or (float, (low, high)), or these by name"
+    wrong = next((part for part in parts if _numbers(part) is None), None)
+    case.require(parts and wrong is None, "result", f"`compute` must return {forms} (got {_shown(result)})")
+    numbers = [number for part in parts for number in _numbers(part) or []]
     case.require(torch.isfinite(torch.tensor(numbers)).all(), "finite", f"{what} give {result}")
+    with seeded():
+        again = _measured(case, what, values)
+    same = [_numbers(part) for part in (again.values() if isinstance(again, Mapping) else [again])]
+    case.require(same == [_numbers(part) for part in parts], "deterministic", "it differs for the same values and seed")
+
+
+def _measured(case: Case, what: str, values: Mapping[str, Any]) -> Any:
+    """What a new metric computes from the values given twice, to `fit` and, after a copy, to `update`."""
+    schema = case.entry.schema
+    given = {side: {name: values[name] for name in names if name in values} for side, names in schema.sides.items()}
+    built = case.build()
+    if given.get("fit"):
+        with case.trying("result", f"`fit` with {what}"):
+            built.fit(**given["fit"])
+            built.fit(**given["fit"])
+            if hasattr(built, "fitted"):
+                built.fitted()
+        with case.trying("state", "copying what it learned"):
+            built = copy.deepcopy(built)
+    with case.trying("result", f"`update` and `compute` with {what}"):
+        built.update(**given["update"])
+        built.update(**given["update"])
+        result = built.compute()
+        texts = built.warnings() if hasattr(built, "warnings") else []
+    are_texts = isinstance(texts, list | tuple) and all(isinstance(text, str) for text in texts)
+    case.require(are_texts, "result", f"`warnings` must return a list of texts (got {_shown(texts)})")
+    return result
+
+
+def _numbers(part: Any) -> list[float] | None:
+    """The numbers of one part of a metric's result; None where it has none of the forms that a part may have."""
+    if isinstance(part, float):
+        return [part]
+    if isinstance(part, torch.Tensor | np.ndarray) and part.ndim == 1 and len(part):
+        return [float(number) for number in part]
+    if isinstance(part, tuple) and len(part) == 2 and isinstance(part[0], float):
+        value, ends = part
+        if ends is None:
+            return [value]
+        if isinstance(ends, tuple) and len(ends) == 2 and all(isinstance(end, float) for end in ends):
+            return [value, *ends]
+    return None
 
 
 def _shown(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any, cast, get_args, get_origin
 import torch
 from torch import nn
 
-from translate.specs import Image, Scalar, Spec
+from translate.specs import Image, Spec
 from translate.testing.rules import (
     BATCH,
     SEED,
@@ -166,7 +166,7 @@ def _check_onnx(case: Case, network: nn.Module, inputs: list[Spec], values: list
 
     with torch.no_grad():
         expected = list(tensors_in(network(*values)).values())
-    feeds = [value.numpy() for value, spec in zip(values, inputs, strict=True) if not isinstance(spec, Scalar)]
+    feeds = [tensor.numpy() for value in values for tensor in tensors_in(value).values()]
     with case.trying("onnx", "exporting it"), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about its future
         file = Path(folder) / "network.onnx"

@@ -11,7 +11,7 @@ import torch
 
 from translate.components import Entry
 from translate.data.request import DataRequest
-from translate.specs import Image, Label, Scalar, Spec, Tensor, Vector
+from translate.specs import Image, Label, Scalar, Several, Spec, Tensor, Vector
 
 RULES: Final = frozenset({
     "schema", "docs", "defaults", "build", "meta", "makes", "finite", "gradient", "deterministic", "state", "onnx",
@@ -93,9 +93,11 @@ def seeded(seed: int = SEED) -> Iterator[None]:
 
 
 def sample_tensor(spec: Spec, *, device: str = "cpu", batch: int = BATCH) -> Any:
-    """Random values of a spec, from torch's generator; a float for a scalar."""
+    """Random values of a spec, from torch's generator; a float for a scalar, a list for several."""
     if isinstance(spec, Scalar):
         return 0.5
+    if isinstance(spec, Several):
+        return [sample_tensor(part, device=device, batch=batch) for part in spec.parts]
     shape = (batch, *spec.shape)
     if isinstance(spec, Label):
         return torch.randint(spec.classes, shape, device=device)
@@ -113,6 +115,8 @@ def sample_spec(annotation: Any) -> Spec:
             return Label(4)
         if issubclass(annotation, Scalar):
             return Scalar()
+        if issubclass(annotation, Several):
+            return Several((Image(3, 32, 32), Image(4, 16, 16)))
         if issubclass(annotation, Tensor):
             return Tensor((4,))
     return Image(3, 32, 32)
