@@ -1,14 +1,17 @@
 """Grids of pictures with titles, for samples during training and for evaluation. By numpy and Pillow alone.
 
-How channels become colours:
+How channels become colours, whatever their number:
 
 | channels | shown as |
 |---|---|
 | 1 | grey |
-| 2 | grey and alpha, over white |
+| 2 | the first as red, the second as green |
 | 3 | red, green, blue |
-| 4 | red, green, blue and alpha, over white |
-| 5 and more | a class map: each pixel in the colour of its largest channel (the first, where several are largest) |
+| 4 | red, green, blue and alpha, over white: what pictures of four channels are everywhere here |
+| 5 and more | the first three as red, green, blue |
+| 5 and more of which each pixel has exactly one, all equally (one-hot labels) | each pixel in its class's colour |
+
+16 bits are shown as the nearest of 8.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from typing import Any, Final
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from translate.pictures import as_channels, as_depth
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -36,7 +41,7 @@ def picture_grid(columns: Mapping[str, Array], *, titles: bool = True, scale: in
     Pictures smaller than the largest one are enlarged by a whole factor where one fits, and centred on white.
 
     Args:
-        columns: Pictures by title, each N x H x W x C in uint8. Sizes and channels may differ between columns.
+        columns: Pictures by title, each N x H x W x C in uint8 or uint16. Sizes and channels may differ by column.
         titles: Write the names above the columns; one that is too long is cut short.
         scale: Whole factor by which the largest picture is enlarged (nearest neighbour). None = as far as its longer
             side stays within 128 pixels.
@@ -45,7 +50,8 @@ def picture_grid(columns: Mapping[str, Array], *, titles: bool = True, scale: in
         height x width x 3, uint8.
 
     Raises:
-        ValueError: There is no picture, the columns differ in length, or an array is not N x H x W x C in uint8.
+        ValueError: There is no picture, the columns differ in length, or an array is not N x H x W x C in uint8
+            or uint16.
     """
     _check(columns, scale)
     height = max(column.shape[1] for column in columns.values())
@@ -67,20 +73,21 @@ def as_rgb(picture: Array) -> Array:
     """One picture as colours, by the table of this module.
 
     Args:
-        picture: H x W x C in uint8.
+        picture: H x W x C in uint8 or uint16.
 
     Shape:
         H x W x 3, uint8.
     """
+    picture = as_depth(picture, np.uint8)
     channels = picture.shape[2]
-    if channels >= 5:
+    if channels in {1, 3, 4}:
+        return as_channels(picture, 3)
+    if channels == 2:
+        return np.concatenate([picture, np.zeros_like(picture[..., :1])], axis=2)
+    if _is_one_hot(picture):
         classes: Array = _palette(channels)[picture.argmax(axis=2)]
         return classes
-    colours = picture if channels >= 3 else picture[..., :1]
-    if channels in {2, 4}:
-        alpha = picture[..., -1:].astype(np.uint16)
-        colours = (colours[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return np.broadcast_to(colours, (*picture.shape[:2], 3)).astype(np.uint8)
+    return picture[..., :3]
 
 
 def unit_to_bytes(images: Array) -> Array:
@@ -101,13 +108,20 @@ def _check(columns: Mapping[str, Array], scale: int | None) -> None:
         msg = f"scale must be at least 1 (got {scale})"
         raise ValueError(msg)
     for name, column in columns.items():
-        if column.ndim != 4 or column.dtype != np.uint8 or 0 in column.shape[1:]:
-            msg = f"column '{name}' must be N x H x W x C in uint8 (got {column.shape} of {column.dtype})"
+        if column.ndim != 4 or column.dtype not in (np.uint8, np.uint16) or 0 in column.shape[1:]:
+            msg = f"column '{name}' must be N x H x W x C in uint8 or uint16 (got {column.shape} of {column.dtype})"
             raise ValueError(msg)
     lengths = {len(column) for column in columns.values()}
     if len(lengths) != 1 or lengths == {0}:
         msg = f"the columns must hold equally many pictures, at least one (got {sorted(lengths) or 'no column'})"
         raise ValueError(msg)
+
+
+def _is_one_hot(picture: Array) -> bool:
+    """Whether one channel of each pixel has one value, and all others have another, lower one."""
+    low, high = picture.min(), picture.max()
+    full = picture == high
+    return bool(low < high and (full.sum(axis=2) == 1).all() and (full | (picture == low)).all())
 
 
 def _palette(channels: int) -> Array:

@@ -40,6 +40,7 @@ class Image(Spec):
         width: Width in pixels.
         low: Smallest value; the value of black.
         high: Largest value; the value of full intensity.
+        bits: Depth of the stored integers that the values come from, 8 or 16: what an exported file takes and gives.
     """
 
     channels: int
@@ -47,6 +48,13 @@ class Image(Spec):
     width: int
     low: float = -1.0
     high: float = 1.0
+    bits: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuse other depths."""
+        if self.bits not in {8, 16}:
+            msg = f"bits must be 8 or 16 (got {self.bits})"
+            raise ValueError(msg)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,7 +62,8 @@ class Image(Spec):
         return (self.channels, self.height, self.width)
 
     def __str__(self) -> str:
-        return f"Image({self.channels}x{self.height}x{self.width} in [{self.low:g}, {self.high:g}])"
+        depth = "" if self.bits == 8 else f", {self.bits} bits"
+        return f"Image({self.channels}x{self.height}x{self.width} in [{self.low:g}, {self.high:g}]{depth})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,18 +62,36 @@ def test_channels_become_colours():
     assert (as_rgb(filled(9, (2, 2, 1))) == 9).all()
     colour = np.array([[[1, 2, 3]]], dtype=np.uint8)
     assert (as_rgb(colour) == colour).all()
-    assert as_rgb(np.array([[[100, 0]]], dtype=np.uint8)).tolist() == [[[255, 255, 255]]]
-    assert as_rgb(np.array([[[100, 255]]], dtype=np.uint8)).tolist() == [[[100, 100, 100]]]
+    assert as_rgb(np.array([[[100, 7]]], dtype=np.uint8)).tolist() == [[[100, 7, 0]]]
     assert as_rgb(np.array([[[10, 20, 30, 255]]], dtype=np.uint8)).tolist() == [[[10, 20, 30]]]
     assert as_rgb(np.array([[[0, 100, 255, 51]]], dtype=np.uint8)).tolist() == [[[204, 224, 255]]]
+    for channels in (5, 6, 100):
+        many = np.arange(2 * channels, dtype=np.uint8).reshape(1, 2, channels)
+        assert (as_rgb(many) == many[..., :3]).all()
 
 
-def test_many_channels_are_a_class_map():
-    maps = (np.eye(7, dtype=np.uint8) * 255).reshape(1, 7, 7)
+@pytest.mark.parametrize("channels", range(1, 8))
+def test_16_bits_are_shown_as_8(channels):
+    shallow = np.random.default_rng(0).integers(0, 256, (4, 6, channels), dtype=np.uint8)
+    deep = shallow.astype(np.uint16) * 257
+    assert as_rgb(deep).dtype == np.uint8
+    assert (as_rgb(deep) == as_rgb(shallow)).all()
+    assert (as_rgb(deep.clip(128) - 128) == as_rgb(shallow)).all()
+    columns = {"deep": deep[None], "shallow": shallow[None]}
+    grid = picture_grid(columns, titles=False)
+    assert (grid == picture_grid({"a": shallow[None], "b": shallow[None]}, titles=False)).all()
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 255), (128, 255), (0, 1)])
+def test_one_hot_labels_are_a_class_map(low, high):
+    maps = (low + np.eye(7, dtype=np.uint8) * (high - low)).astype(np.uint8).reshape(1, 7, 7)
     colours = as_rgb(maps)[0]
     assert len({tuple(colour) for colour in colours.tolist()}) == 7
-    tie = np.full((1, 1, 7), 3, dtype=np.uint8)
-    assert (as_rgb(tie)[0, 0] == colours[0]).all()
+    two = maps.copy()
+    two[0, 0, 3] = high
+    assert (as_rgb(two) == two[..., :3]).all(), "two classes in one pixel are no labels"
+    flat = np.full((2, 2, 7), 3, dtype=np.uint8)
+    assert (as_rgb(flat) == 3).all()
 
 
 def test_unit_to_bytes_rounds_and_clips():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from translate.evaluation.session import Progress
+    from translate.evaluation.fitting import Progress
 
 
 def command(
@@ -25,6 +25,9 @@ def command(
     output: Annotated[Path | None, typer.Option(help="Folder for the files; the run's where not given.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Examples at once.")] = 16,
+    require_metrics: Annotated[
+        bool, typer.Option("--require-metrics", help="Fail (exit code 4) where the weights of a metric are missing.")
+    ] = False,
 ) -> None:
     """Measure a trained run on held-out data, beside nearest-neighbour retrieval.
 
@@ -43,6 +46,7 @@ def command(
             batch_size=batch_size,
             overrides=overrides or (),
             device=device,
+            require_metrics=require_metrics,
             progress=progress,
         )
     Console().print(report.table())

@@ -17,7 +17,9 @@ def command(
     file: Annotated[Path, typer.Argument(help="An exported file.", metavar="FILE.onnx")],
     inputs: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.", metavar="INPUT...")],
     *,
-    output: Annotated[Path, typer.Option(help="Folder for the results, as PNG.", metavar="FOLDER")],
+    output: Annotated[
+        Path, typer.Option(help="Folder for the results, as PNG (.npy where PNG cannot hold them).", metavar="FOLDER")
+    ],
     tile: Annotated[
         int | None, typer.Option(help="Cut larger pictures into tiles of this size; off when left out.", min=1)
     ] = None,
@@ -28,11 +30,11 @@ def command(
 ) -> None:
     """Translate pictures with an exported file: pictures in, pictures out."""
     from translate.inference import Translator, translate_files
-    from translate.inference.files import find_inputs
+    from translate.inference.files import find_inputs, output_suffix
     from translate.pictures import shown
 
     translator = Translator(file, threads=threads)
-    with _shown_progress(len(find_inputs(inputs, output))) as progress:
+    with _shown_progress(len(find_inputs(inputs, output, output_suffix(translator)))) as progress:
         result = translate_files(
             translator, inputs, output, tile=tile, overlap=overlap, batch=batch, seed=seed, progress=progress
         )

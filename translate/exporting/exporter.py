@@ -50,7 +50,7 @@ class Report:
 
     @property
     def difference(self) -> float:
-        """The largest difference: levels of 255, or for float outputs in units of max(1, largest value)."""
+        """The largest difference: levels of 255 or 65535, or for float outputs in units of max(1, largest value)."""
         return max(result.difference for result in self.results)
 
     @property

@@ -1,10 +1,11 @@
 """The module that is traced, and what the file's user sees of it.
 
-Baked (the default): image inputs are uint8 N x H x W x C as pictures come. Inside they are brought to the value range
-of their spec, to N x C x H x W, and padded at the bottom and right to multiples of the networks' size divisor by
-repeating the edge; the output is cropped back. An image output whose value range is known is clamped to it and becomes
-uint8 N x H x W x C, rounded half to even. One whose range is not known (a linear output) is float32 N x H x W x C, as
-the network gives it. Per-image statistics count the padding, so they are those of the padded picture.
+Baked (the default): image inputs are N x H x W x C as pictures come, uint8, or uint16 where the spec's depth is 16
+bits. Inside they are brought to the value range of their spec, to N x C x H x W, and padded at the bottom and right to
+multiples of the size divisor by repeating the edge; the output is cropped back. An image output whose value range is
+known is clamped to it and becomes uint8 or uint16 N x H x W x C by the depth of what it is made like (a network's
+`makes`), rounded half to even. One whose range is not known (a linear output) is float32 N x H x W x C, as the network
+gives it. Per-image statistics count the padding, so they are those of the padded picture.
 
 Float: the flow itself, float32 N x C x H x W in value range, without padding.
 
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from translate import specs
-from translate.exporting.plan import Flow, Plan
+from translate.exporting.plan import PIXELS, WHITE, Flow, Plan
 
 
 class Baked(nn.Module):
@@ -58,16 +59,16 @@ class Baked(nn.Module):
 
 
 def _from_pixels(value: Tensor, spec: specs.Image) -> Tensor:
-    unit = value.permute(0, 3, 1, 2).to(torch.float32) / 255.0
+    unit = value.permute(0, 3, 1, 2).to(torch.float32) / float(WHITE[spec.bits])
     return unit * (spec.high - spec.low) + spec.low
 
 
 def to_pixels(value: Tensor, plan: Plan) -> Tensor:
-    """Values in the output's range as uint8; unchanged where the range is not known."""
+    """Values in the output's range as integers of its depth; unchanged where the range is not known."""
     if plan.range is None:
         return value.to(torch.float32)
-    low, high = plan.range
-    return ((value - low) * (255.0 / (high - low))).clamp(0.0, 255.0).round().to(torch.uint8)
+    (low, high), most = plan.range, float(WHITE[plan.bits])
+    return ((value - low) * (most / (high - low))).clamp(0.0, most).round().to(PIXELS[plan.bits])
 
 
 def _scaled(side: Any, scale: Fraction) -> Any:

@@ -12,9 +12,9 @@ import torch
 
 from translate import __version__, specs
 from translate.components import Provider
-from translate.exporting.plan import Plan
+from translate.exporting.plan import PIXELS, Plan
 from translate.exporting.tracing import Level, output_name
-from translate.exporting.verification import Measured
+from translate.exporting.verification import LIMITS, Measured
 from translate.pipeline.dumping import dump
 from translate.pipeline.settings import Use
 
@@ -59,14 +59,15 @@ def with_measurement(document: Mapping[str, Any], results: Sequence[Measured], t
         }
         for result in results
     ]
-    unit = "levels of 255" if document["outputs"][0]["dtype"] == "uint8" else "of max(1, largest value)"
+    dtype = document["outputs"][0]["dtype"]
+    limit = LIMITS.get(dtype)
     return {
         **document,
         "verification": {
             "largest_difference": max(result.difference for result in results),
             "smallest_equal_share": min(result.equal for result in results),
-            "unit": unit,
-            "tolerance": 1 if unit.startswith("levels") else tolerance,
+            "unit": "of max(1, largest value)" if limit is None else f"levels of {limit.white}",
+            "tolerance": tolerance if limit is None else limit.largest,
             "cases": measured,
         },
     }
@@ -119,7 +120,7 @@ def _input(plan: Plan, name: str, *, float_only: bool) -> dict[str, Any]:
     spec = plan.inputs[name]
     base: dict[str, Any] = {"name": name, "kind": type(spec).__name__.lower(), "dtype": spec.dtype}
     if isinstance(spec, specs.Image):
-        base |= _image(float_only=float_only, baked_dtype="uint8")
+        base |= _image(float_only=float_only, baked_dtype=_pixel_type(spec.bits))
         base |= {"channels": spec.channels, "height": spec.height, "width": spec.width}
         base["value_range"] = [spec.low, spec.high]
     elif isinstance(spec, specs.Label):
@@ -142,10 +143,14 @@ def _law(plan: Plan, name: str) -> dict[str, Any]:
 def _output(plan: Plan, *, float_only: bool) -> dict[str, Any]:
     base: dict[str, Any] = {"name": output_name(plan), "kind": plan.kind, "dtype": "float32"}
     if plan.kind == "image":
-        base |= _image(float_only=float_only, baked_dtype="float32" if plan.range is None else "uint8")
+        base |= _image(float_only=float_only, baked_dtype="float32" if plan.range is None else _pixel_type(plan.bits))
         base["value_range"] = None if plan.range is None else list(plan.range)
         base["scale"] = None if plan.scale is None else [float(scale) for scale in plan.scale]
     return base
+
+
+def _pixel_type(bits: int) -> str:
+    return str(PIXELS[bits]).removeprefix("torch.")
 
 
 def _image(*, float_only: bool, baked_dtype: str) -> dict[str, str]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
 from translate import specs
 from translate.errors import ComponentError, PipelineError, UsageError, did_you_mean
+from translate.exporting.sizes import Size, divisor_at, divisor_of, other_size, padded, recorded
 from translate.pipeline.building import UNBOUNDED, Game
 from translate.pipeline.computing import evaluate
 from translate.pipeline.graph import Node
@@ -20,6 +21,11 @@ from translate.pipeline.inference_form import inference_networks
 from translate.specs import Spec
 
 Range = tuple[float, float]
+
+PIXELS: Final[Mapping[int, torch.dtype]] = {8: torch.uint8, 16: torch.uint16}
+"""What a picture is made of in a file, by its depth."""
+WHITE: Final[Mapping[int, int]] = {8: 255, 16: 65535}
+"""The integer of full intensity, by the depth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +39,10 @@ class Plan:
         step: Training step, for schedules.
         inputs: Specs by name, in the order of the file's inputs.
         networks: Inference forms of the networks that the output needs.
-        divisor: Height and width inside the networks are multiples of it.
+        divisors: What height and width must be multiples of where a network is called, by network.
+        divisor: Height and width of the image inputs are padded to multiples of it.
         range: Value range of an image output; None = not known.
+        bits: Depth of an image output of known range.
         kind: image, or the output's kind otherwise.
         scale: Height and width of the output per input's; None = the output's size does not follow the input's.
         free_size: Whether the networks run at other sizes than the training's.
@@ -46,8 +54,10 @@ class Plan:
     step: int
     inputs: Mapping[str, Spec]
     networks: Mapping[str, nn.Module]
+    divisors: Mapping[str, int]
     divisor: int
     range: Range | None
+    bits: int = 8
     kind: str = "image"
     scale: tuple[Fraction, Fraction] | None = None
     free_size: bool = False
@@ -88,10 +98,10 @@ class Flow(nn.Module):
 
 
 def make_plan(game: Game, name: str | None, step: int) -> Plan:
-    """Choose an export of a game and find out all about it.
+    """Find out all about one of a game's exports; the name may be left out where there is only one.
 
     Raises:
-        UsageError: The pipeline has no such export.
+        UsageError: The pipeline has no such export, or several of which none is named.
         PipelineError: The entry cannot work; says where it stands.
     """
     name = _chosen(game, name)
@@ -105,19 +115,40 @@ def make_plan(game: Game, name: str | None, step: int) -> Plan:
         networks = inference_networks(originals, game.pipeline.inference)
     except ComponentError as exc:
         raise PipelineError([game.pipeline.problem(("inference",), f"{exc.what}; {exc.fix}")]) from exc
-    divisor = math.lcm(*(int(getattr(network, "size_divisor", 1)) for network in originals.values()))
-    found = value_range(game, node)
+    divisors = {network: int(getattr(module, "size_divisor", 1)) for network, module in originals.items()}
     plan = Plan(
-        game=game, name=name, node=node, step=step, inputs=inputs, networks=networks, divisor=divisor, range=found
+        game=game,
+        name=name,
+        node=node,
+        step=step,
+        inputs=inputs,
+        networks=networks,
+        divisors=divisors,
+        divisor=math.lcm(*divisors.values()),
+        range=value_range(game, node),
+        bits=depth(game, node),
     )
     return _probed(plan)
 
 
-def _chosen(game: Game, name: str | None) -> str:
-    known = list(game.pipeline.exports)
-    if not known:
+def export_names(game: Game) -> list[str]:
+    """The entries of a pipeline's `export` section.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if not game.pipeline.exports:
         fix = "add `export: {translate: {inputs: [source], output: fake}}` to the pipeline"
         raise UsageError("this pipeline has nothing to export", where=game.pipeline.name, fix=fix)
+    return list(game.pipeline.exports)
+
+
+def _chosen(game: Game, name: str | None) -> str:
+    known = export_names(game)
+    if name is None and len(known) > 1:
+        what = f"this pipeline has several exports: {', '.join(known)}"
+        fix = f"--name {known[0]}, or leave --output out to write all of them (in Python: export_all)"
+        raise UsageError(what, where=game.pipeline.name, fix=fix)
     if name is not None and name not in known:
         raise UsageError(
             f"no export is named '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}.",
@@ -192,6 +223,25 @@ def value_range(game: Game, index: int) -> Range | None:
     return min(low for low, _ in known), max(high for _, high in known)
 
 
+def depth(game: Game, index: int) -> int:
+    """The depth of an image that a node computes: that of what a network makes, the deepest image of an operation."""
+    node = game.graphs[-1].nodes[index]
+    if node.kind == "network":
+        return _deepest(game.network_inputs[node.name].named.values())
+    if node.kind == "input":
+        return _deepest([game.input_spec(node.name)])
+    below = game.graphs[-1].nodes[node.inputs[0]] if node.kind == "attribute" else None
+    if below is not None and below.kind == "network":
+        made = game.network_inputs[below.name].named.values()
+        return _deepest([parts[node.name] for parts in made if isinstance(parts, Mapping) and node.name in parts])
+    return max((depth(game, item) for item in node.inputs), default=8)
+
+
+def _deepest(made: Iterable[Spec | Mapping[str, Spec]]) -> int:
+    flat = [spec for item in made for spec in (item.values() if isinstance(item, Mapping) else [item])]
+    return max((spec.bits for spec in flat if isinstance(spec, specs.Image)), default=8)
+
+
 def _is_image(game: Game, index: int) -> bool:
     node = game.graphs[-1].nodes[index]
     if node.kind == "input":
@@ -222,30 +272,33 @@ def sample_inputs(plan: Plan, count: int, size: tuple[int, int] | None = None, *
     return values
 
 
-def padded(side: int, divisor: int) -> int:
-    """The next multiple."""
-    return -(-side // divisor) * divisor
-
-
 def _probed(plan: Plan) -> Plan:
-    """Run the flow at the training's size and at another one, to see how its output follows."""
+    """Run the flow at the training's size and at another one, to see what the sizes inside and of the output follow."""
     flow, size = Flow(plan).eval(), plan.size
     first = None if size is None else (padded(size[0], plan.divisor), padded(size[1], plan.divisor))
-    with torch.no_grad():
+    with torch.no_grad(), recorded(plan.networks, plan.divisors) as calls:
         result = flow(*sample_inputs(plan, 2, first))
-        if not isinstance(result, Tensor):
-            text = f"the output is a {type(result).__name__} of several values; name one of its parts, as `pair.a`"
-            raise PipelineError([plan.game.pipeline.problem(("export", plan.name, "output"), text)])
-        kind = {4: "image", 2: "vector"}.get(result.ndim, "tensor")
-        plan = replace(plan, kind=kind, range=plan.range if kind == "image" else None)
-        if first is None:
-            return plan
-        second = other_size(first, plan.divisor)
-        try:
+    if not isinstance(result, Tensor):
+        text = f"the output is a {type(result).__name__} of several values; name one of its parts, as `pair.a`"
+        raise PipelineError([plan.game.pipeline.problem(("export", plan.name, "output"), text)])
+    kind = {4: "image", 2: "vector"}.get(result.ndim, "tensor")
+    plan = replace(plan, kind=kind, range=plan.range if kind == "image" else None)
+    if first is None:
+        return plan
+    plan = replace(plan, divisor=divisor_at(calls, first))
+    second = other_size(first, plan.divisor)
+    try:
+        with torch.no_grad(), recorded(plan.networks, plan.divisors) as later:
             other = flow(*sample_inputs(plan, 2, second))
-        except (RuntimeError, ValueError, ComponentError):  # what torch raises for shapes that do not fit
-            other = None
-    if kind != "image":
+        plan = replace(plan, divisor=divisor_of(calls, first, later, second))
+    except (RuntimeError, ValueError, ComponentError):  # what torch raises for shapes that do not fit
+        other = None
+    return _following(plan, result, first, other, second)
+
+
+def _following(plan: Plan, result: Tensor, first: Size, other: Any, second: Size) -> Plan:
+    """How the output's size follows the input's, by the outputs at two sizes (None = it does not run there)."""
+    if plan.kind != "image":
         return replace(plan, free_size=isinstance(other, Tensor) and other.shape == result.shape)
     scale = (Fraction(result.shape[2], first[0]), Fraction(result.shape[3], first[1]))
     if not isinstance(other, Tensor):
@@ -254,9 +307,3 @@ def _probed(plan: Plan) -> Plan:
         return replace(plan, scale=scale, free_size=True)
     # A size of its own (resize(..., size=128)) needs no cropping; any other dependence cannot be cropped.
     return replace(plan, free_size=other.shape == result.shape or plan.divisor == 1)
-
-
-def other_size(size: tuple[int, int], divisor: int) -> tuple[int, int]:
-    """A larger size that fits, with another aspect ratio, at which tracing cannot mistake one side for another."""
-    step = padded(16, divisor)
-    return padded(size[0], divisor) + step, padded(size[1], divisor) + 2 * step

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from translate import specs
 from translate.errors import ModelFileError
-from translate.exporting.plan import Plan, other_size, sample_inputs
+from translate.exporting.plan import PIXELS, WHITE, Plan, sample_inputs
+from translate.exporting.sizes import other_size
 
 Level = Literal["free", "batch", "fixed"]
 """What stays open in a file: batch, height and width; batch alone; nothing."""
@@ -106,7 +107,7 @@ def example_inputs(
     for index, spec in enumerate(plan.inputs.values()):
         if isinstance(spec, specs.Image):
             shape = (count, *values[index].shape[2:], spec.channels)
-            values[index] = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+            values[index] = torch.randint(0, WHITE[spec.bits] + 1, shape, generator=generator).to(PIXELS[spec.bits])
     return values
 
 

@@ -12,15 +12,40 @@ import torch
 from torch import Tensor, nn
 
 from translate import specs
-from translate.exporting.plan import Plan, padded
+from translate.exporting.plan import WHITE, Plan
+from translate.exporting.sizes import padded
 from translate.exporting.tracing import Level, example_inputs
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-EQUAL_SHARE: Final = 0.999
-FEW: Final = 5
-"""Unequal values that are always allowed: in a tiny picture a single one would be more than its share."""
 BATCHES: Final = (1, 3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """By how much pictures of integers may differ, in levels.
+
+    Attributes:
+        white: The largest level.
+        largest: Largest difference.
+        mean: Largest mean of the differences.
+    """
+
+    white: int
+    largest: int
+    mean: float
+
+
+LIMITS: Final = {
+    "uint8": Limit(white=255, largest=1, mean=0.001),
+    "uint16": Limit(white=65535, largest=64, mean=0.257),
+}
+"""For 8 bits, one level in one value of a thousand: where a value lies at the border between two levels, any difference
+shows. The mean difference of the values before rounding is then 0.001 levels. 16 bits are held to the same mean, which
+is 0.257 of their levels; most values differ by a level or none, and none by more than a quarter of a level of 8 bits
+(64), which is four times as strict as 8 bits can be."""
+FEW: Final = 5
+"""Levels in all that are always allowed: in a tiny picture a single one would be more than its share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +72,7 @@ class Measured:
 
     Attributes:
         case: Where.
-        difference: Largest difference: levels of 255, or for floats in units of max(1, largest value).
+        difference: Largest difference: levels of 255 or 65535, or for floats in units of max(1, largest value).
         equal: Share of equal values.
         fits: Whether that is within the tolerance.
         problem: Why there was nothing to compare, else empty.
@@ -126,11 +151,11 @@ def _compare(
 
 
 def _judged(case: Case, found: Array, expected: Array, tolerance: float) -> Measured:
-    if expected.dtype == np.uint8:
-        gap = np.abs(found.astype(np.int16) - expected.astype(np.int16))
+    limit = LIMITS.get(expected.dtype.name)
+    if limit is not None:
+        gap = np.abs(found.astype(np.int32) - expected.astype(np.int32))
         difference, equal = float(gap.max(initial=0)), float((gap == 0).mean())
-        allowed = max((1 - EQUAL_SHARE) * gap.size, FEW)
-        fits = difference <= 1 and bool(np.count_nonzero(gap) <= allowed)
+        fits = difference <= limit.largest and bool(gap.sum() <= max(limit.mean * gap.size, FEW))
         return Measured(case=case, difference=difference, equal=equal, fits=fits)
     gap = np.abs(found.astype(np.float64) - expected.astype(np.float64))
     difference = float(gap.max(initial=0) / max(1.0, np.abs(expected).max(initial=0)))
@@ -141,10 +166,11 @@ def _some_smooth(value: Tensor, spec: specs.Spec) -> Tensor:
     """Every second example becomes a gradient: where neighbours are alike, normalisation divides by little."""
     if not isinstance(spec, specs.Image) or len(value) < 2:
         return value
-    baked = value.dtype == torch.uint8
+    baked = not value.is_floating_point()
     height, width = value.shape[1:3] if baked else value.shape[2:]
     plane = torch.linspace(0, 1, height)[:, None] * 0.7 + torch.linspace(0, 0.3, width)[None, :]
-    smooth = (plane * 255).to(torch.uint8)[None, :, :, None] if baked else plane * (spec.high - spec.low) + spec.low
+    levels = (plane * WHITE[spec.bits]).to(value.dtype)
+    smooth = levels[None, :, :, None] if baked else plane * (spec.high - spec.low) + spec.low
     value = value.clone()
     value[1::2] = smooth
     return value

@@ -1,10 +1,13 @@
 """Pictures in, pictures out: files and whole folders.
 
 Rules of names. A file `x.jpg` becomes `OUTPUT/x.png`; a file in a folder that was given keeps its path below that
-folder. Where two inputs would become the same file (also on disks that do not tell `A` from `a`), all of them keep
+folder. Where the model's output has other than 1, 3 or 4 channels, which no PNG holds, it becomes `OUTPUT/x.npy`, and
+so below. Where two inputs would become the same file (also on disks that do not tell `A` from `a`), all of them keep
 their suffix in the name, `x.jpg.png` and `x.webp.png`, and if that does not help a number is added, `x.jpg-2.png`, in
 the order of the inputs. An output from an earlier call is replaced; an input never is. The output folder itself is
 never read.
+
+The files have the depth that the model's output has, 8 or 16 bits per channel.
 """
 
 from __future__ import annotations
@@ -18,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from translate.errors import DataError, MachineError, ModelFileError, UsageError
-from translate.inference.pixels import Array, as_pictures
+from translate.inference.pixels import as_pictures
 from translate.inference.tiles import translate_tiled
 from translate.inference.translator import Translator
-from translate.pictures import list_pictures, shown, write_picture
+from translate.pictures import Array, list_pictures, shown, suffix_for, write_picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +44,13 @@ Progress = Callable[[Path, Path | None, str], None]
 """Called after each picture: input, output (None where it failed), reason."""
 
 
-def find_inputs(inputs: Iterable[str | Path], output_folder: Path) -> list[tuple[Path, Path]]:
-    """Pictures among files and folders (recursively), with the output of each.
+def output_suffix(translator: Translator) -> str:
+    """The suffix of files that hold a model's output; PNG where the model does not say how many channels it makes."""
+    return suffix_for(translator.output_channels or 3)
+
+
+def find_inputs(inputs: Iterable[str | Path], output_folder: Path, suffix: str = ".png") -> list[tuple[Path, Path]]:
+    """Pictures among files and folders (recursively), with the output of each, which has the given suffix.
 
     Raises:
         UsageError: An input is not there, the output folder is an input, or an output would be an input.
@@ -63,7 +71,7 @@ def find_inputs(inputs: Iterable[str | Path], output_folder: Path) -> list[tuple
             found.setdefault(given, Path(given.name))
     if not found:
         raise DataError("there are no pictures in what was given", where=", ".join(shown(str(item)) for item in inputs))
-    places = [output_folder / place for place in _distinct(list(found.values()))]
+    places = [output_folder / place for place in _distinct(list(found.values()), suffix)]
     taken = {os.path.realpath(path) for path in found}
     for path, place in zip(found, places, strict=True):
         if os.path.realpath(place) in taken:
@@ -88,12 +96,12 @@ def _same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _distinct(places: Sequence[Path]) -> list[Path]:
+def _distinct(places: Sequence[Path], suffix: str) -> list[Path]:
     """Names of outputs by the rules of the module's text."""
-    short = [place.with_suffix(".png") for place in places]
+    short = [place.with_suffix(suffix) for place in places]
     claims = Counter(_key(place) for place in short)
     wanted = [
-        name if claims[_key(name)] == 1 else place.with_name(f"{place.name}.png")
+        name if claims[_key(name)] == 1 else place.with_name(f"{place.name}{suffix}")
         for place, name in zip(places, short, strict=True)
     ]
     taken: set[str] = set()
@@ -102,7 +110,7 @@ def _distinct(places: Sequence[Path]) -> list[Path]:
         free, number = name, 1
         while _key(free) in taken:
             number += 1
-            free = name.with_name(f"{name.stem}-{number}.png")
+            free = name.with_name(f"{name.stem}-{number}{suffix}")
         taken.add(_key(free))
         result.append(free)
     return result
@@ -123,7 +131,7 @@ def translate_files(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Translated:
-    """Translate files and folders of pictures into PNG files; see the module's text for their names.
+    """Translate files and folders of pictures into PNG (or .npy) files; see the module's text for their names.
 
     A picture that cannot be read or used is named in the result, and the others go on. At most `batch` pictures, all of
     one size, are in memory together.
@@ -150,7 +158,7 @@ def translate_files(
     folder = Path(output_folder)
     if folder.exists() and not folder.is_dir():
         raise UsageError("the output is not a folder", where=shown(folder), fix="give a folder to --output")
-    work = find_inputs(list(inputs), folder)
+    work = find_inputs(list(inputs), folder, output_suffix(translator))
     job = _Job(translator, tile, overlap, seed, progress)
     job.run(work, batch)
     return job.result
@@ -165,7 +173,9 @@ def _check_file(translator: Translator) -> None:
             fix="use it in Python: Translator(file)(first, second=...)",
         )
     if not translator.makes_pictures:
-        raise ModelFileError("the file's output is no picture (uint8 N x H x W x C)", where=str(translator.file))
+        raise ModelFileError(
+            "the file's output is no picture (uint8 or uint16 N x H x W x C)", where=str(translator.file)
+        )
 
 
 @dataclass
@@ -183,7 +193,8 @@ class _Job:
         waiting: list[tuple[int, Path, Path, Array]] = []
         for index, (path, place) in enumerate(work):
             try:
-                picture = as_pictures(path, self.translator.images[0].channels)[0][0]
+                taken = self.translator.images[0]
+                picture = as_pictures(path, taken.channels, taken.dtype)[0][0]
             except DataError as exc:
                 self.report(path, None, exc.what)
                 continue
@@ -206,8 +217,12 @@ class _Job:
                 place.parent.mkdir(parents=True, exist_ok=True)
             except OSError as exc:
                 raise MachineError(f"the folder cannot be made ({exc.strerror})", where=shown(place.parent)) from exc
-            write_picture(place, picture)
-            self.report(path, place, "")
+            try:
+                write_picture(place, picture)
+            except DataError as exc:  # a model that does not say how many channels it makes
+                self.report(path, None, exc.what)
+            else:
+                self.report(path, place, "")
 
     def made(self, waiting: Sequence[tuple[int, Path, Path, Array]]) -> Sequence[Array]:
         height, width = waiting[0][3].shape[:2]

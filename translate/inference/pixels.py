@@ -1,60 +1,52 @@
-"""Whatever holds a picture, as uint8 arrays of the channels that a file takes: the rules of `translate.pictures`."""
+"""Whatever holds a picture, in the channels and the depth that a file takes: the rules of `translate.pictures`."""
 
 from __future__ import annotations
 
 import os
-from typing import Any, Final
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from translate.errors import DataError
-from translate.pictures import as_channels, read_picture
+from translate.pictures import Array, as_channels, as_depth, read_picture
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Picture = Array | Image.Image | str | os.PathLike[str]
 
-_FIX: Final = (
-    "give uint8 or uint16, H x W, H x W x C or N x H x W x C with 1, 3 or 4 channels; or a Pillow image or a path"
+_FIX = (
+    "give H x W, H x W x C or N x H x W x C in uint8, uint16, or float32 with values in [0, 1];"
+    " or a Pillow image or a path"
 )
 
 
-def as_pictures(source: Picture, channels: int) -> tuple[Array, bool]:
+def as_pictures(source: Picture, channels: int, dtype: str = "uint8") -> tuple[Array, bool]:
     """Bring a picture, or several in one array, into the form that a file takes.
 
     Args:
-        source: A path, a Pillow image, or an array H x W, H x W x C or N x H x W x C in uint8 or uint16.
+        source: A path, a Pillow image, or an array H x W, H x W x C or N x H x W x C in uint8, uint16, or float32 in
+            [0, 1].
         channels: What the file takes. From 1, 3 and 4 it is converted to; others must already be there.
+        dtype: uint8 or uint16. Eight bits become 16 by `v * 257`, 16 become the nearest of 8.
 
     Returns:
-        N x H x W x channels in uint8, and whether the source had the N.
+        N x H x W x channels, and whether the source had the N.
 
     Raises:
         DataError: It is no picture, or cannot be read.
     """
     if isinstance(source, str | os.PathLike):
-        array = read_picture(source, channels=channels if channels in {1, 3, 4} else None)
+        array = read_picture(source, channels=channels)
     elif isinstance(source, Image.Image):
         array = from_pillow(source)
     else:
         array = np.asarray(source)
-    if array.dtype == np.uint16:
-        array = ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if array.dtype != np.uint8 or array.ndim not in {2, 3, 4} or array.size == 0:
+    if array.dtype not in (np.uint8, np.uint16, np.float32) or array.ndim not in {2, 3, 4} or array.size == 0:
         raise DataError(f"not a picture: {array.dtype} of shape {array.shape}", fix=_FIX)
+    if array.dtype == np.float32 and not (array.min() >= 0 and array.max() <= 1):  # also where one is not a number
+        raise DataError(f"floats of a picture must lie in [0, 1] (got {array.min():g} to {array.max():g})", fix=_FIX)
     array = array[:, :, None] if array.ndim == 2 else array
     several = array.ndim == 4
-    converted = [_converted(item, channels) for item in (array if several else array[None])]
-    return np.stack(converted), several
-
-
-def _converted(array: Array, channels: int) -> Array:
-    found = array.shape[2]
-    if found == channels:
-        return array
-    if channels not in {1, 3, 4} or found not in {1, 3, 4}:
-        raise DataError(f"the file takes {channels} channels, but the picture has {found}", fix=_FIX)
-    return as_channels(array, channels)
+    converted = [as_channels(item, channels) for item in (array if several else array[None])]
+    return as_depth(np.stack(converted), dtype), several
 
 
 def from_pillow(image: Image.Image) -> Array:

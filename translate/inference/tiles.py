@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from translate.errors import ModelFileError, UsageError
-from translate.inference.pixels import Array, Picture, as_pictures
+from translate.inference.pixels import Picture, as_pictures
 from translate.inference.translator import Translator
+from translate.pictures import Array
 
 
 def translate_tiled(
@@ -38,7 +39,7 @@ def translate_tiled(
         **others: Other inputs by name; images among them are cut likewise.
 
     Returns:
-        H x W x C in uint8.
+        H x W x C in uint8 or uint16, as the file makes them.
 
     Raises:
         UsageError: Tile and overlap do not fit together, or several pictures are given.
@@ -73,7 +74,7 @@ def _cut_inputs(translator: Translator, image: Picture, others: Mapping[str, Any
         source = image if number == 0 else others.get(info.name)
         if source is None:
             raise UsageError(f"the image input '{info.name}' is not given", where=str(translator.file))
-        found, _ = as_pictures(source, info.channels)
+        found, _ = as_pictures(source, info.channels, info.dtype)
         if len(found) != 1:
             raise UsageError("tiles are cut from one picture at a time")
         pictures[info.name] = found[0]
@@ -90,22 +91,23 @@ class _Tiling:
     ) -> None:
         self.translator, self.pictures, self.rest = translator, pictures, rest
         height, width = next(iter(pictures.values())).shape[:2]
+        self.dtype = np.dtype(np.uint8)  # until the first tile is there
         self.rows, self.columns = _Axis(height, tile, overlap), _Axis(width, tile, overlap)
 
     def result(self) -> Array:
         """Blend row after row; what no later row touches goes into the result."""
         rows, columns = self.rows, self.columns
-        output = np.empty((rows.length, columns.length, 0), np.uint8)
+        output = np.empty((rows.length, columns.length, 0), self.dtype)
         pending = np.zeros((0, columns.length, 1), np.float32)
         for number, top in enumerate(rows.starts):
             strip = self._strip(top) * rows.shares(top)[:, None, None]
             if number == 0:
-                output = np.empty((rows.length, columns.length, strip.shape[2]), np.uint8)
+                output = np.empty((rows.length, columns.length, strip.shape[2]), self.dtype)
             shared = len(pending)
             if shared:
                 strip[:shared] += pending
             end = rows.starts[number + 1] if number + 1 < len(rows.starts) else top + rows.tile
-            output[top:end] = np.clip(np.rint(strip[: end - top]), 0, 255)
+            output[top:end] = np.clip(np.rint(strip[: end - top]), 0, np.iinfo(self.dtype).max)
             pending = strip[end - top :]
         return output
 
@@ -115,6 +117,7 @@ class _Tiling:
         strip = np.zeros((self.rows.tile, columns.length, 0), np.float32)
         for left in columns.starts:
             made = self._tile(top, left)
+            self.dtype = made.dtype
             if left == columns.starts[0]:
                 strip = np.zeros((self.rows.tile, columns.length, made.shape[2]), np.float32)
             strip[:, left : left + columns.tile] += made * columns.shares(left)[None, :, None]

@@ -13,16 +13,19 @@ import numpy as np
 from translate.errors import ModelFileError, UsageError, did_you_mean
 from translate.inference.latents import draw
 from translate.inference.modelfile import read_model
-from translate.inference.pixels import Array, Picture, as_pictures
+from translate.inference.pixels import Picture, as_pictures
+from translate.pictures import Array
 
 FORMAT_VERSION: Final = 1
 _DTYPES: Final[Mapping[str, str]] = {
     "tensor(uint8)": "uint8",
+    "tensor(uint16)": "uint16",
     "tensor(float)": "float32",
     "tensor(int64)": "int64",
     "tensor(double)": "float64",
     "tensor(int32)": "int32",
 }
+_PIXELS: Final = ("uint8", "uint16")
 _JSON_KEYS: Final = ("components", "inputs", "outputs", "dynamic_axes", "inference", "verification")
 
 
@@ -32,7 +35,7 @@ class InputInfo:
 
     Attributes:
         name: Its name.
-        kind: image (uint8 N x H x W x C), vector (float N x size), label (int64 N), or tensor.
+        kind: image (uint8 or uint16 N x H x W x C), vector (float N x size), label (int64 N), or tensor.
         dtype: As numpy names it.
         shape: As in the file: a number where it is fixed, None where it is free.
         law: How a latent is drawn when it is not given; None for all other inputs.
@@ -58,7 +61,8 @@ class InputInfo:
 class Translator:
     """Translate pictures with an exported ONNX file.
 
-    Works with the files that `translate export` writes, and with any ONNX file that takes uint8 N x H x W x C.
+    Works with the files that `translate export` writes, and with any ONNX file that takes uint8 or uint16
+    N x H x W x C.
 
     Args:
         file: The file.
@@ -72,7 +76,7 @@ class Translator:
 
     Example:
         translator = Translator("translate.onnx")
-        picture = translator("photo.jpg")       # H x W x C, uint8
+        picture = translator("photo.jpg")       # H x W x C, uint8 (uint16 from a file that makes 16 bits)
     """
 
     def __init__(
@@ -100,9 +104,15 @@ class Translator:
 
     @property
     def makes_pictures(self) -> bool:
-        """Whether the output is uint8 N x H x W x C."""
+        """Whether the output is uint8 or uint16 N x H x W x C."""
         found = self._session.get_outputs()[0]
-        return bool(found.type == "tensor(uint8)" and len(found.shape) == 4)
+        return _DTYPES.get(found.type) in _PIXELS and len(found.shape) == 4
+
+    @property
+    def output_channels(self) -> int | None:
+        """Channels of the pictures that the file makes; None where it makes none, or does not say how many."""
+        shape = self._session.get_outputs()[0].shape
+        return shape[3] if self.makes_pictures and isinstance(shape[3], int) and shape[3] > 0 else None
 
     def __call__(
         self,
@@ -117,16 +127,17 @@ class Translator:
         """Translate a picture, or several of one size.
 
         Args:
-            image: A path, a Pillow image, or an array H x W, H x W x C or N x H x W x C in uint8 (or uint16). Converted
-                to the file's channels as pictures are. It is the first image input; the others are given by name.
+            image: A path, a Pillow image, or an array H x W, H x W x C or N x H x W x C in uint8, uint16, or float32 in
+                [0, 1]. Converted to the file's channels and depth as pictures are. It is the first image input; the
+                others are given by name.
             count: Examples to make, where the file takes no pictures.
             seed: Seed of latents that are not given.
             indices: Numbers of the examples, which with the seed decide their latents; 0, 1, ... by default.
             **others: Other inputs by name: one value for all examples, or one for each.
 
         Returns:
-            H x W x C in uint8; N x H x W x C where several were given. Files whose output has no known value range give
-            their own floats.
+            H x W x C in uint8 or uint16, as the file makes them; N x H x W x C where several were given. Files whose
+            output has no known value range give their own floats.
 
         Raises:
             DataError: A picture cannot be used.
@@ -163,14 +174,15 @@ class Translator:
         ]
         if floats and not self.images:
             raise ModelFileError(
-                f"the file takes '{floats[0].name}' as {floats[0].dtype}, not pictures (uint8 N x H x W x C)",
+                f"the file takes '{floats[0].name}' as {floats[0].dtype}, not pictures (uint8 or uint16 N x H x W x C)",
                 where=str(self.file),
                 fix="export it without --float",
             )
         if not self.images and not self.metadata:
             listing = ", ".join(f"{info.name}: {info.dtype} {info.shape}" for info in self.inputs) or "none"
             raise ModelFileError(
-                f"the file takes no pictures (uint8 N x H x W x C); its inputs: {listing}", where=str(self.file)
+                f"the file takes no pictures (uint8 or uint16 N x H x W x C); its inputs: {listing}",
+                where=str(self.file),
             )
 
     def _pictures(self, image: Picture | None, others: Mapping[str, Any]) -> tuple[dict[str, Array], bool]:
@@ -184,7 +196,7 @@ class Translator:
             source = image if index == 0 and image is not None else others.get(info.name)
             if source is None:
                 raise UsageError(f"the image input '{info.name}' is not given", where=str(self.file))
-            given[info.name], more = as_pictures(source, info.channels)
+            given[info.name], more = as_pictures(source, info.channels, info.dtype)
             several = several or more
             self._check_size(info, given[info.name])
         if image is not None and not self.images:
@@ -299,7 +311,7 @@ def _metadata(file: Path, session: Any) -> dict[str, Any]:
 
 
 def _kind(dtype: str, shape: Sequence[int | None]) -> str:
-    kinds = {("uint8", 4): "image", ("float32", 2): "vector", ("int64", 1): "label"}
+    kinds = {("uint8", 4): "image", ("uint16", 4): "image", ("float32", 2): "vector", ("int64", 1): "label"}
     return kinds.get((dtype, len(shape)), "tensor")
 
 

@@ -369,15 +369,15 @@ def example(spec: Spec, count: int, device: str = "meta") -> torch.Tensor:
 
 
 def derive_spec(value: Any, like: Spec | None) -> Spec | None:
-    """The spec of a computed value; an image takes its value range from `like`, else it is unbounded."""
+    """The spec of a computed value; an image takes its value range and depth from `like`, else it is unbounded."""
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         parts = [derive_spec(item, like) for item in value]
         return specs.Several(tuple(part for part in parts if part is not None)) if all(parts) and parts else None
     if not isinstance(value, torch.Tensor):
         return None
     if value.ndim == 4:
-        low, high = (like.low, like.high) if isinstance(like, specs.Image) else (-UNBOUNDED, UNBOUNDED)
-        return specs.Image(value.shape[1], value.shape[2], value.shape[3], low, high)
+        known = like if isinstance(like, specs.Image) else specs.Image(1, 1, 1, -UNBOUNDED, UNBOUNDED)
+        return specs.Image(value.shape[1], value.shape[2], value.shape[3], known.low, known.high, known.bits)
     if value.ndim == 2:
         return specs.Vector(value.shape[1])
     if isinstance(like, specs.Label) and value.ndim == 1:
@@ -386,10 +386,10 @@ def derive_spec(value: Any, like: Spec | None) -> Spec | None:
 
 
 def _like(given: Sequence[Spec | None]) -> Spec | None:
-    """The spec whose value range an operation keeps: the widest of its images'."""
+    """The spec whose value range and depth an operation keeps: the widest and the deepest of its images'."""
     images = [spec for spec in given if isinstance(spec, specs.Image)]
     if not images:
         return next((spec for spec in given if spec is not None), None)
     first = images[0]
     low, high = min(image.low for image in images), max(image.high for image in images)
-    return specs.Image(first.channels, first.height, first.width, low, high)
+    return specs.Image(first.channels, first.height, first.width, low, high, max(image.bits for image in images))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+from torch import nn
 
 from translate.pipeline.building import Game
 from translate.pipeline.expressions import Name
@@ -21,6 +24,8 @@ def evaluate(
     step: int = 0,
 ) -> list[Any]:
     """Compute nodes outside training, without graphs: for previews, evaluation and export.
+
+    Operations are in eval mode meanwhile, in which they use no randomness.
 
     Args:
         game: The built pipeline.
@@ -57,7 +62,8 @@ def _compute(
         return networks[node.name](*arguments, **{key: compute(index) for key, index in node.keywords})
     if node.kind == "operation":
         operation = game.operation(node)
-        return getattr(operation, "live", operation)(*arguments)  # histories belong to the training
+        with _resting(operation):
+            return getattr(operation, "live", operation)(*arguments)  # histories belong to the training
     if node.kind == "attribute":
         return read_attribute(arguments[0], node.name)
     if node.kind == "sequence":
@@ -68,3 +74,16 @@ def _compute(
         return node.value
     msg = f"no value is given for '{node.name}'"
     raise KeyError(msg)
+
+
+@contextmanager
+def _resting(operation: Callable[..., Any]) -> Iterator[None]:
+    """An operation in eval mode; afterwards each part of it has the mode that it had, for a training that goes on."""
+    modes = {part: part.training for part in operation.modules()} if isinstance(operation, nn.Module) else {}
+    for part in modes:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode

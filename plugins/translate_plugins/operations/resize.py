@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from fractions import Fraction
+from typing import Annotated, Final, Literal
 
 import torch
 from pydantic import Field
@@ -13,6 +14,7 @@ from translate.errors import ComponentError
 
 Method = Literal["bilinear", "bicubic", "area", "nearest"]
 Side = Annotated[int, Field(ge=1)]
+_FINEST: Final = 1000  # a scale is taken as the nearest fraction with a denominator up to this
 
 
 def resize(
@@ -59,8 +61,10 @@ def resize(
 def _target(image: Tensor, size: int | list[int] | None, scale: float | None) -> tuple[int, int]:
     if size is not None:
         return (size, size) if isinstance(size, int) else (size[0], size[1])
-    height, width = (int(side * (scale or 0)) for side in image.shape[2:])
-    if min(height, width) < 1:
+    # In whole numbers: an exporter cannot follow a side through a float, and the size would be fixed in the file.
+    share = Fraction(scale or 0).limit_denominator(_FINEST)
+    height, width = (side * share.numerator // share.denominator for side in image.shape[2:])
+    if height < 1 or width < 1:
         raise ComponentError(f"resize by {scale} leaves nothing of {tuple(image.shape[2:])}", fix="use a larger scale")
     return height, width
 

@@ -65,6 +65,7 @@ def test_everything_is_handed_over_and_shown(calls, capsys):
         "count": 7,
         "output": Path("out"),
         "batch_size": 16,
+        "require_metrics": False,
         "overrides": ["data.root=x", "evaluation.count=9"],
         "device": "cpu",
     }

@@ -14,13 +14,12 @@ from translate.errors import ModelFileError
 def calls(monkeypatch):
     seen: list[dict] = []
 
-    def fake(source, **choices):
-        seen.append({"source": source, **choices})
+    def report(source, name):
         if source.name == "bad":
             raise ModelFileError("it differs", where="export 'translate'")
         return SimpleNamespace(
-            file=Path("x/translate.onnx"),
-            sidecar=Path("x/translate.json"),
+            file=Path(f"x/{name}.onnx"),
+            sidecar=Path(f"x/{name}.json"),
             results=[1] * 6,
             difference=1.0,
             unit="levels of 255",
@@ -28,7 +27,17 @@ def calls(monkeypatch):
             fixed_because="torch.export does not leave these dimensions open",
         )
 
-    monkeypatch.setattr(translate.exporting, "export_report", fake)
+    def one(source, **choices):
+        seen.append({"source": source, **choices})
+        return report(source, choices["name"] or "translate")
+
+    def every(source, *, done, **choices):
+        seen.append({"source": source, "all": True, **choices})
+        for name in ("forth", "back"):
+            done(report(source, name))
+
+    monkeypatch.setattr(translate.exporting, "export_report", one)
+    monkeypatch.setattr(translate.exporting, "export_all", every)
     return seen
 
 
@@ -39,14 +48,27 @@ def test_options_reach_the_exporter_and_fixed_sizes_are_said(calls, capsys):
         {"source": Path("runs/a"), "output": Path("o.onnx"), "name": "back", "float_only": True, "opset": 20}
     ]
     out = capsys.readouterr().out
-    assert "translate.onnx" in out
+    assert "back.onnx" in out
     assert "largest difference 1 levels of 255" in out
     assert "free dimensions: batch" in out
     assert "fixed: torch.export does not leave" in out
 
 
-def test_defaults_and_errors(calls, capsys):
+def test_without_a_name_all_exports_are_written_and_each_is_said(calls, capsys):
+    assert main(["export", "runs/a", "--float"]) == 0
+    assert calls == [{"source": Path("runs/a"), "all": True, "float_only": True, "opset": 18}]
+    out = capsys.readouterr().out
+    assert out.index("wrote x/forth.onnx and forth.json") < out.index("wrote x/back.onnx and back.json")
+    assert out.count("largest difference 1 levels of 255") == 2
+
+
+def test_an_output_without_a_name_is_for_a_pipeline_of_one_export(calls):
+    assert main(["export", "runs/a", "--output", "o.onnx"]) == 0
+    assert calls == [
+        {"source": Path("runs/a"), "output": Path("o.onnx"), "name": None, "float_only": False, "opset": 18}
+    ]
+
+
+def test_errors(calls, capsys):
     assert main(["export", "bad"]) == 4
-    assert calls[0]["output"] is None
-    assert calls[0]["opset"] == 18
     assert "it differs" in capsys.readouterr().err

@@ -57,6 +57,18 @@ def conditioned(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def deep(tmp_path_factory):
+    """U-Net from two channels to five in 16 bits, on half the size, with noise at its input that only training has."""
+    data = tiny_games.document(
+        {"generator": "unet", "width": 4, "depth": 2, "norm": "instance", "makes": "resize(target, scale=0.5)"},
+        flow={"small": "resize(noise(source, std=0.5), scale=0.5)", "fake": "resize(G(small), scale=2.0)"},
+    )
+    fields = {"source": Image(2, 16, 16, bits=16), "target": Image(5, 16, 16, bits=16)}
+    opened = tiny_games.opened(tmp_path_factory.mktemp("deep"), data, fields=fields)
+    return opened, export_report(opened)
+
+
+@pytest.fixture(scope="session")
 def bare(tmp_path_factory):
     """ResNet with instance norm and a linear output, as the bare float network."""
     data = tiny_games.document({"generator": "resnet", "width": 4, "blocks": 1, "output": "linear"})

@@ -19,6 +19,19 @@ g (uint8[{shape}] image) => (uint8[{shape}] out) {{
   out = Cast<to = 2>(d)
 }}
 """
+DEEP = """
+<ir_version: 8, opset_import: ["" : 18]>
+g (uint{taken}[batch, height, width, {channels}] image) => (uint{made}[batch, height, width, {channels}] out) {{
+  f = Cast<to = 1>(image)
+  white = Constant<value = float {{{white}.0}}>()
+  full = Constant<value = float {{{full}.0}}>()
+  u = Div(f, white)
+  v = Mul(u, full)
+  d = Sub(full, v)
+  r = Round(d)
+  out = Cast<to = {kind}>(r)
+}}
+"""
 SHIFT = """
 <ir_version: 8, opset_import: ["" : 18]>
 g (uint8[batch, height, width, 3] image, float[batch, 3] z) => (uint8[batch, height, width, 3] out) {
@@ -64,6 +77,20 @@ def invert_grey(tmp_path):
 def invert_fixed(tmp_path):
     """Two pictures of 8 x 6 at a time."""
     return save(tmp_path / "fixed.onnx", INVERT.format(shape="2, 8, 6, 3"))
+
+
+@pytest.fixture
+def invert_deep(tmp_path):
+    """A function of depths and channels that gives a file which makes negatives: 65535 is white in 16 bits."""
+
+    def make(taken: int = 16, made: int = 16, channels: int | str = 3) -> Path:
+        white = {8: 255, 16: 65535}
+        text = DEEP.format(
+            taken=taken, made=made, channels=channels, white=white[taken], full=white[made], kind={8: 2, 16: 4}[made]
+        )
+        return save(tmp_path / f"deep_{taken}_{made}_{channels}.onnx", text)
+
+    return make
 
 
 @pytest.fixture

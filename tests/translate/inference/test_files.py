@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from translate.errors import DataError, ModelFileError, UsageError
 from translate.inference import Translator, translate_files
+from translate.pictures import write_picture
 
 
 def names(folder: Path) -> list[str]:
@@ -38,6 +40,54 @@ def test_inputs_that_would_become_one_file_keep_their_suffix(invert, picture, sa
     result = translate_files(Translator(invert), [first, second, third, first], out)
     assert names(out) == ["A.png.png", "a.bmp-2.png", "a.bmp.png"]
     assert len(result.written) == 3
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("tile", [None, 8])
+def test_16_bits_are_written_as_png_that_others_read(invert_deep, tmp_path, channels, tile):
+    deep = np.random.default_rng(0).integers(0, 65536, (20, 30, channels), dtype=np.uint16)
+    (tmp_path / "in").mkdir()
+    write_picture(tmp_path / "in/a.png", deep)
+    translator = Translator(invert_deep(channels=channels))
+    translate_files(translator, [tmp_path / "in"], tmp_path / "out", tile=tile, overlap=2)
+    found = cv2.imread(str(tmp_path / "out/a.png"), cv2.IMREAD_UNCHANGED).reshape(20, 30, channels)
+    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}[channels]
+    assert found.dtype == np.uint16
+    assert np.array_equal(found[:, :, order], 65535 - deep)
+
+
+def test_what_png_cannot_hold_is_written_as_arrays(invert_deep, tmp_path):
+    deep = np.random.default_rng(0).integers(0, 65536, (4, 5, 2), dtype=np.uint16)
+    for name in ("in/a.npy", "in/deep/b.npy", "in/deep/b.x.npy", "other/a.npy"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        np.save(tmp_path / name, deep)
+    Image.new("RGB", (5, 4)).save(tmp_path / "in/c.png")
+    result = translate_files(
+        Translator(invert_deep(channels=2)), [tmp_path / "in", tmp_path / "other"], tmp_path / "out"
+    )
+    assert names(tmp_path / "out") == ["a.npy-2.npy", "a.npy.npy", "deep/b.npy", "deep/b.x.npy"]
+    assert np.array_equal(np.load(tmp_path / "out/deep/b.npy"), 65535 - deep)
+    assert [(path.name, reason) for path, reason in result.failed] == [
+        ("c.png", "the picture has 3 channels, and 2 are wanted")
+    ]
+    with pytest.raises(UsageError, match="overwrite an input"):
+        translate_files(Translator(invert_deep(channels=2)), [tmp_path / "other/a.npy"], tmp_path / "other")
+
+
+def test_a_model_that_does_not_say_its_channels_makes_png_or_a_named_failure(tmp_path):
+    text = """<ir_version: 8, opset_import: ["" : 18]>
+    g (uint8[n, h, w, c] image) => (uint8[n, h, w, d] out) {
+      start = Constant<value = int64[1] {0}>()
+      end = Constant<value = int64[1] {2}>()
+      axis = Constant<value = int64[1] {3}>()
+      out = Slice(image, start, end, axis)
+    }"""
+    onnx.save(onnx.parser.parse_model(text), str(tmp_path / "f.onnx"))
+    translator = Translator(tmp_path / "f.onnx")
+    assert translator.output_channels is None
+    Image.new("RGB", (5, 4)).save(tmp_path / "a.png")
+    result = translate_files(translator, [tmp_path / "a.png"], tmp_path / "out")
+    assert [reason for _, reason in result.failed] == ["PNG cannot hold 2 channels"]
 
 
 def test_an_input_is_never_overwritten(invert, picture, saved, tmp_path):

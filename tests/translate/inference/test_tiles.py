@@ -27,6 +27,18 @@ def test_a_pixelwise_file_gives_the_same_in_tiles(invert, size, tile, overlap):
     assert np.array_equal(translate_tiled(Translator(invert), picture, tile=tile, overlap=overlap), 255 - picture)
 
 
+@pytest.mark.parametrize(("taken", "made"), [(8, 16), (16, 16), (16, 8)])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_tiles_of_either_depth_and_any_channels(invert_deep, taken, made, channels):
+    translator = Translator(invert_deep(taken, made, channels))
+    dtype = {8: np.uint8, 16: np.uint16}[taken]
+    picture = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (33, 50, channels), dtype, endpoint=True)
+    picture[0, 0], picture[-1, -1] = 0, np.iinfo(dtype).max
+    tiled = translate_tiled(translator, picture, tile=16, overlap=7)
+    assert tiled.dtype == {8: np.uint8, 16: np.uint16}[made]
+    assert np.array_equal(tiled, translator(picture))
+
+
 @pytest.mark.parametrize(("length", "tile", "overlap"), [(50, 8, 3), (17, 16, 7), (100, 30, 14), (5, 8, 2), (8, 8, 0)])
 def test_shares_sum_to_one_everywhere(length, tile, overlap):
     axis = _Axis(length, tile, overlap)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from translate.errors import DataError, ModelFileError, UsageError
 from translate.inference import Translator
+from translate.pictures import write_picture
 
 
 def test_arrays_paths_and_pillow_images_give_the_same(invert, picture, saved, tmp_path):
@@ -49,6 +50,61 @@ def test_channels_are_converted_by_the_rule_of_pictures(invert, invert_grey, pic
     deep = plane.astype(np.uint16) * 257
     assert np.array_equal(grey(deep)[:, :, 0], 255 - plane)
     assert np.array_equal(grey(Image.fromarray(deep))[:, :, 0], 255 - plane)
+
+
+def test_either_depth_is_taken_and_converted_exactly(invert_deep, saved, tmp_path):
+    deep = np.random.default_rng(0).integers(0, 65536, (9, 7, 3), dtype=np.uint16)
+    shallow = np.random.default_rng(1).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    wide, narrow = Translator(invert_deep(16, 16)), Translator(invert_deep(8, 8))
+    assert [(info.kind, info.dtype) for info in wide.inputs] == [("image", "uint16")]
+    assert wide.makes_pictures
+    assert wide.output_channels == 3
+    assert wide(deep).dtype == np.uint16
+    assert np.array_equal(wide(deep), 65535 - deep)
+    up = shallow.astype(np.uint16) * 257
+    assert np.array_equal(wide(shallow), 65535 - up)
+    assert np.array_equal(wide(saved(tmp_path / "a.png", shallow)), 65535 - up)
+    assert np.array_equal(wide(Image.fromarray(shallow)), 65535 - up)
+    assert narrow(deep).dtype == np.uint8
+    assert np.array_equal(narrow(deep), 255 - np.rint(deep / 257).astype(np.uint8))
+    assert np.array_equal(narrow(up), narrow(shallow))
+    assert np.array_equal(Translator(invert_deep(8, 16))(shallow), 65535 - up)
+    assert np.array_equal(Translator(invert_deep(16, 8))(up), 255 - shallow)
+
+
+def test_files_of_16_bits_are_read_in_full_depth(invert_deep, tmp_path):
+    deep = np.random.default_rng(0).integers(0, 65536, (9, 7, 3), dtype=np.uint16)
+    for name, array in (("a.png", deep), ("a.npy", deep), ("b.png", deep[:, :, :1])):
+        write_picture(tmp_path / name, array)
+        translator = Translator(invert_deep(channels=array.shape[2]))
+        assert np.array_equal(translator(tmp_path / name), 65535 - array)
+    grey = Image.fromarray(deep[:, :, 0])
+    assert np.array_equal(Translator(invert_deep(channels=1))(grey), 65535 - deep[:, :, :1])
+
+
+def test_floats_from_0_to_1_are_pictures_too(invert_deep, tmp_path):
+    unit = np.random.default_rng(0).random((9, 7, 2), dtype=np.float32)
+    translator = Translator(invert_deep(channels=2))
+    expected = 65535 - np.rint(unit.astype(np.float64) * 65535).astype(np.uint16)
+    assert np.array_equal(translator(unit), expected)
+    np.save(tmp_path / "a.npy", unit)
+    assert np.array_equal(translator(tmp_path / "a.npy"), expected)
+    for wrong in (unit + 1, unit * np.float32(np.nan), -unit):
+        with pytest.raises(DataError, match=r"must lie in \[0, 1\]"):
+            translator(wrong)
+
+
+def test_other_numbers_of_channels_must_be_there(invert_deep, picture, saved, tmp_path):
+    translator = Translator(invert_deep(8, 8, channels=5))
+    five = np.random.default_rng(0).integers(0, 256, (2, 4, 6, 5), dtype=np.uint8)
+    assert np.array_equal(translator(five), 255 - five)
+    np.save(tmp_path / "five.npy", five[0])
+    assert np.array_equal(translator(tmp_path / "five.npy"), 255 - five[0])
+    path = saved(tmp_path / "a.png", picture)
+    for source in (picture, path, five[..., :2]):
+        with pytest.raises(DataError, match="and 5 are wanted; only 1, 3 and 4") as caught:
+            translator(source)
+        assert caught.value.where == (str(path) if source is path else None)
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,26 @@ def test_previews_leave_histories_alone(manager, tmp_path):
     assert same(weights(tmp_path / "fake"), weights(tmp_path / "seen"))
 
 
+def test_previews_show_no_noise_and_leave_it_on_in_the_training(manager, tmp_path):
+    adversarial = {"loss": "lsgan", "real": "D(target)", "fake": "D(seen)"}
+    document = {
+        **with_training(preview_every=1),
+        "flow": {"fake": "G(source, z)", "seen": "noise(fake, std=0.1)"},
+        "losses": {**EVERYTHING["losses"], "adversarial": adversarial},
+    }
+    shown = []
+
+    class Watch:
+        @hookimpl
+        def translate_preview_ready(self, pictures: dict[str, torch.Tensor]) -> None:
+            shown.append(pictures)
+
+    train({**document, "preview": ["fake"]}, out=tmp_path / "fake", manager=manager)
+    train({**document, "preview": ["fake", "seen"]}, out=tmp_path / "seen", manager=manager, observers=[Watch()])
+    assert same(weights(tmp_path / "fake"), weights(tmp_path / "seen"))
+    assert all(torch.equal(pictures["fake"], pictures["seen"]) for pictures in shown)
+
+
 def test_previews_need_no_form_of_networks_that_they_do_not_show(manager, tmp_path, monkeypatch):
     from translate.training import preview
 

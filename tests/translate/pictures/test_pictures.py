@@ -18,7 +18,15 @@ from PIL import Image, ImageOps
 
 from translate import pictures
 from translate.errors import DataError, MachineError
-from translate.pictures import as_channels, list_pictures, probe_picture, read_picture, shown, write_picture
+from translate.pictures import (
+    as_channels,
+    list_pictures,
+    picture_info,
+    probe_picture,
+    read_picture,
+    shown,
+    write_picture,
+)
 
 RGB = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[10, 20, 30], [255, 255, 255], [0, 0, 0]]], np.uint8)
 ALPHA = np.array([[0, 128, 255], [1, 254, 64]], np.uint8)
@@ -177,14 +185,6 @@ def test_floating_point_is_refused(tmp_path: Path) -> None:
         read_picture(path)
 
 
-def test_16_bit_colour_keeps_its_upper_byte(tmp_path: Path) -> None:
-    rows = b"\x00" + struct.pack(">6H", 0, 255, 256, 1000, 40000, 65535)
-    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
-    path = tmp_path / "a.png"
-    path.write_bytes(png([(b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]))
-    assert read_picture(path).ravel().tolist() == [0, 0, 1, 3, 156, 255]
-
-
 def png(chunks: list[tuple[bytes, bytes]]) -> bytes:
     packed = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks]
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
@@ -237,7 +237,9 @@ def test_every_sample_is_read_or_refused_by_name(shared_data: Path) -> None:
         width, height = map(int, row["upright_size"].split("x"))
         assert found.shape[:2] == (height, width), row["file"]
         assert probe_picture(path) == found.shape, row["file"]
-        assert found.dtype == (np.uint16 if row["mode"] in {"I", "I;16"} else np.uint8), row["file"]
+        deep = row["mode"] in {"I", "I;16"} or path.name in {"rgb16.png", "rgb16.tiff", "rgba16.png"}
+        assert found.dtype == (np.uint16 if deep else np.uint8), row["file"]
+        assert picture_info(path) == (*found.shape, 16 if deep else 8), row["file"]
         for channels in (1, 3, 4):
             assert read_picture(path, channels=channels).shape == (height, width, channels)
 
@@ -400,20 +402,24 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
     assert after == before
 
 
-def test_wrong_channels() -> None:
-    with pytest.raises(ValueError, match="1, 3 or 4"):
-        read_picture("whatever", channels=2)
+def test_wrong_channels(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        read_picture("whatever", channels=0)
+    path = save(tmp_path / "a.png", Image.fromarray(RGB))
+    with pytest.raises(DataError, match="the picture has 3 channels, and 5 are wanted; only 1, 3 and 4") as caught:
+        read_picture(path, channels=5)
+    assert caught.value.where == str(path)
 
 
 # --- listing and names ---
 
 
 def test_listing(tmp_path: Path) -> None:
-    for name in ["b.PNG", "a.jpg", ".hidden.png", "._a.jpg", "notes.txt", "c.tiff"]:
+    for name in ["b.PNG", "a.jpg", ".hidden.png", "._a.jpg", "notes.txt", "c.tiff", "d.npy", "e.npz"]:
         (tmp_path / name).touch()
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "broken.png").symlink_to("nowhere")
-    assert [path.name for path in list_pictures(tmp_path)] == ["a.jpg", "b.PNG", "broken.png", "c.tiff"]
+    assert [path.name for path in list_pictures(tmp_path)] == ["a.jpg", "b.PNG", "broken.png", "c.tiff", "d.npy"]
     with pytest.raises(DataError, match="cannot be listed"):
         list_pictures(tmp_path / "none")
 
@@ -468,6 +474,9 @@ def test_jpeg_is_close(tmp_path: Path) -> None:
         ("a.gif", RGB, "not written as '.gif'"),
         ("a.jpg", np.dstack([RGB, ALPHA]), "alpha"),
         ("a.webp", ALPHA.astype(np.uint16), "16 bits"),
+        ("a.jpg", RGB.astype(np.uint16), "16 bits"),
+        ("a.png", RGB[:, :, :2], "PNG cannot hold 2 channels"),
+        ("a.png", RGB / np.float32(255), "floating-point"),
     ],
 )
 def test_what_a_format_cannot_hold(tmp_path: Path, name: str, array: np.ndarray, text: str) -> None:
@@ -476,7 +485,7 @@ def test_what_a_format_cannot_hold(tmp_path: Path, name: str, array: np.ndarray,
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("array", [RGB.astype(np.float32), RGB[:, :, :2], RGB[:0], RGB.astype(np.uint16)])
+@pytest.mark.parametrize("array", [RGB.astype(np.float64), RGB[0, 0], RGB[:0], RGB.astype(np.int32), RGB[None]])
 def test_not_a_picture(tmp_path: Path, array: np.ndarray) -> None:
     with pytest.raises(ValueError, match="not a picture"):
         write_picture(tmp_path / "a.png", array)
