@@ -12,7 +12,7 @@
 A choice of a network that is annotated with a spec is written as an expression, and the factory receives its spec.
 A loss is a function, or a class whose constructor takes the choices and whose methods `discriminator(...)` and
 `generator(...)` take the expressions of each side. A metric is a function that returns one value per example, or a
-class with `update(...)` and `compute()`. Choices are validated with pydantic; `**kwargs` is refused.
+class with the methods of the module's last table. Choices are validated with pydantic; `**kwargs` is refused.
 
 What a signature cannot say, a factory says by attributes (of the class, or given to a function by `marked`). The core
 reads them to find mistakes before anything starts:
@@ -22,9 +22,20 @@ reads them to find mistakes before anything starts:
 | `field_names: tuple[str, ...]` | datasets | the fields, so that expressions are checked before data is opened |
 | `is_penalty = True` | losses | penalises each example's gradient: no batch norm in the network, no weight clipping |
 | `expects_logits = True` | losses | applies the sigmoid itself: the network must not end in one |
-| `needs_constraint = True` | losses | a critic without bound: refused without weight clipping, penalty or `bounds_weights` |
+| `needs_constraint = True` | losses | refused for a critic without weight clipping, penalty or `bounds_weights` |
 | `bounds_weights = True` | parametrizations | keeps a network's slope bounded, as spectral norm does |
 | `makes_leaf = True` | operations | its result has a gradient of its own, for a penalty; not shared between turns |
+
+What a class of metric has. Its expressions are those of `update` and `fit`, and may be optional (`= None`):
+
+| method | called |
+|---|---|
+| `fit(...)`, if it learns first | with batches of the training split: `fit_count` examples, if it has that choice |
+| `fitted()`, beside `fit` | once, after all of them; what was learned is copied for every metric that learns alike |
+| `update(...)` | with each batch of the examples to measure on |
+| `compute()` | last: gives a part, or parts by name (see `translate.evaluation.measures`) |
+| `warnings()`, optional | after `compute`: texts for the report, such as that a set is too small |
+| `unavailable()`, optional | before anything: what is missing and how to get it, such as weights; None = nothing |
 """
 
 from __future__ import annotations
@@ -116,7 +127,8 @@ class Schema:
     Attributes:
         provided: Names of the positional-only parameters; a leading `*` marks any number.
         expressions: Names of the expression parameters (losses and metrics), each with whether it is required.
-        sides: For a loss: parameter names per side (`discriminator`, `generator`), or `both` for a plain function.
+        sides: Parameter names per side of a loss (`discriminator`, `generator`) or of a metric (`update`, `fit`);
+            `both` for a plain function.
         choices: The user's choices, in the order of the signature.
         summary: First paragraph of the docstring.
     """
@@ -324,13 +336,17 @@ def _sides(kind: str, factory: Callable[..., Any]) -> dict[str, list[inspect.Par
         sides = {"both": [p for p in _parameters(factory) if p.kind is not p.KEYWORD_ONLY]}
     else:
         _refuse_positional(kind, factory)
-        wanted = ("discriminator", "generator") if kind == "loss" else ("update",)
+        wanted = ("discriminator", "generator") if kind == "loss" else ("update", "fit")
         sides = {
             name: _method_parameters(factory, name, f"a {kind} class") for name in wanted if hasattr(factory, name)
         }
-        if not sides or (kind == "metric" and not hasattr(factory, "compute")):
+        complete = "update" in sides and hasattr(factory, "compute") if kind == "metric" else bool(sides)
+        if not complete:
             needed = "`discriminator` or `generator`" if kind == "loss" else "`update` and `compute`"
             msg = f"a {kind} class needs {needed}"
+            raise TypeError(msg)
+        if not sides.get("fit", [True]):
+            msg = "`fit` of a metric class takes expressions"
             raise TypeError(msg)
     for side, parameters in sides.items():
         for parameter in parameters:

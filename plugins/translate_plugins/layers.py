@@ -5,6 +5,7 @@ Everything that two networks must agree on stands here once; a network's file ho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeVar
 
@@ -117,21 +118,23 @@ class Join(nn.Module):
         network: Name for messages.
         inputs: Specs in the order of the call.
         images: Whether at least one image is needed.
+        flat: Join everything as vectors, for a network that begins with a dense layer: images of any size, flattened.
 
     Shape:
-        N x C_i x H x W, N x C_i and N (int64) -> N x channels x H x W, or N x channels without images.
+        N x C_i x H x W, N x C_i and N (int64) -> N x channels x H x W, or N x channels without images and where `flat`.
 
     Raises:
         ComponentError: No input, no image where one is needed, an input of another form, or images of different sizes.
     """
 
-    def __init__(self, network: str, inputs: Sequence[Spec], *, images: bool = True) -> None:
+    def __init__(self, network: str, inputs: Sequence[Spec], *, images: bool = True, flat: bool = False) -> None:
         super().__init__()
         sizes = [_map_size(network, number, spec) for number, spec in enumerate(inputs, 1)]
-        maps = [size for size in sizes if size is not None]
+        maps = [size for size in sizes if size is not None and not flat]
         if not inputs or (images and not maps):
+            listing = ", ".join(map(str, inputs)) or "none"
             raise ComponentError(
-                f"{network} needs at least one image (got {', '.join(map(str, inputs)) or 'none'})",
+                f"{network} needs at least one {'image' if images else 'input'} (got {listing})",
                 fix="call it as G(source)",
             )
         if len(set(maps)) > 1:
@@ -140,13 +143,19 @@ class Join(nn.Module):
                 f"{network} joins its inputs on their channels, but their sizes differ ({listing})",
                 fix="bring them to one size with resize(image, size=...)",
             )
+        self.flat = flat
         self.classes = tuple(spec.classes if isinstance(spec, Label) else 0 for spec in inputs)
-        self.channels: int = sum(spec.classes if isinstance(spec, Label) else spec.shape[0] for spec in inputs)
+        self.channels: int = sum(
+            spec.classes if isinstance(spec, Label) else math.prod(spec.shape) if flat else spec.shape[0]
+            for spec in inputs
+        )
         self.size: tuple[int, int] | None = maps[0] if maps else None
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Join; a single image or vector passes as it is."""
         values = [_encoded(value, classes) for value, classes in zip(inputs, self.classes, strict=True)]
+        if self.flat:
+            values = [value.flatten(1) if value.ndim > 2 else value for value in values]
         if len(values) == 1:
             return values[0]
         maps = [value for value in values if value.ndim == 4]
@@ -214,7 +223,7 @@ def initialise(network: M, std: float) -> M:
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(module.weight, 0.0, std)
-        elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
+        elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.GroupNorm):
             nn.init.normal_(module.weight, 1.0, std)
         else:
             continue

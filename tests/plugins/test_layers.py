@@ -67,6 +67,18 @@ def test_without_an_image_vectors_and_labels_are_joined_as_vectors():
     assert joined(torch.tensor([[7.0, 8.0]]), torch.tensor([1])).tolist() == [[7, 8, 0, 1, 0]]
 
 
+def test_flat_inputs_are_joined_as_vectors_whatever_their_sizes():
+    joined = Join("x", [Image(3, 2, 2), Label(3), Image(1, 4, 1), Vector(2)], images=False, flat=True)
+    assert (joined.channels, joined.size) == (12 + 3 + 4 + 2, None)
+    image, other, vector = torch.randn(2, 3, 2, 2), torch.randn(2, 1, 4, 1), torch.randn(2, 2)
+    found = joined(image, torch.tensor([2, 0]), other, vector)
+    assert torch.equal(found[:, :12], image.flatten(1))
+    assert found[:, 12:15].tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert torch.equal(found[:, 15:], torch.cat([other.flatten(1), vector], 1))
+    alone = Join("x", [Image(3, 2, 2)], images=False, flat=True)
+    assert torch.equal(alone(image), image.flatten(1))
+
+
 def test_a_single_input_passes_as_it_is():
     value = torch.randn(1, 3, 4, 4)
     assert Join("x", [Image(3, 4, 4)])(value) is value
@@ -84,6 +96,8 @@ def test_a_single_input_passes_as_it_is():
 def test_inputs_that_cannot_be_joined_are_refused(inputs, message):
     with pytest.raises(ComponentError, match=message):
         Join("x", inputs)
+    with pytest.raises(ComponentError, match=r"at least one input \(got none\)"):
+        Join("x", [], images=False)
 
 
 def test_initial_weights_have_the_stated_law():
@@ -94,10 +108,11 @@ def test_initial_weights_have_the_stated_law():
         nn.ConvTranspose2d(64, 64, 4),
         nn.Linear(300, 300),
         nn.GroupNorm(1, 4096),
+        nn.BatchNorm1d(4096),
     )
     initialise(network, 0.02)
     for module in network:
-        centre = 1.0 if isinstance(module, nn.BatchNorm2d | nn.GroupNorm) else 0.0
+        centre = 1.0 if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.GroupNorm) else 0.0
         assert module.weight.mean().item() == pytest.approx(centre, abs=0.001)
         assert module.weight.std().item() == pytest.approx(0.02, rel=0.05)
         assert module.bias.abs().max() == 0

@@ -14,5 +14,11 @@ def translate_components() -> Iterable[Component]:
         kind="discriminator",
         name="patchgan",
         target="translate_plugins.discriminators.patchgan:patchgan",
-        summary="Patch discriminator of pix2pix: 1, 16, 70 or 286 pixels.",
+        summary="Patch discriminator of pix2pix: 1, 16, 70 or 286 pixels; at several scales that of pix2pixHD.",
+    )
+    yield Component(
+        kind="discriminator",
+        name="stack",
+        target="translate_plugins.discriminators.stack:stack",
+        summary="A network as a list of layers: MLPs, DCGAN's discriminator, trunks, classifiers.",
     )

@@ -26,5 +26,41 @@ def translate_components() -> Iterable[Component]:
         kind="generator",
         name="resnet",
         target="translate_plugins.generators.resnet:resnet",
-        summary="Residual generator of CycleGAN.",
+        summary="Residual generator of CycleGAN and pix2pixHD.",
+    )
+    yield Component(
+        kind="generator",
+        name="resnet_encoder",
+        target="translate_plugins.generators.resnet_pieces:resnet_encoder",
+        summary="First part of the residual generator, with its features where a loss reads them.",
+    )
+    yield Component(
+        kind="generator",
+        name="residual_blocks",
+        target="translate_plugins.generators.resnet_pieces:residual_blocks",
+        summary="Middle part of the residual generator, to share between domains.",
+    )
+    yield Component(
+        kind="generator",
+        name="resnet_decoder",
+        target="translate_plugins.generators.resnet_pieces:resnet_decoder",
+        summary="Last part of the residual generator, to an image or to features.",
+    )
+    yield Component(
+        kind="generator",
+        name="spade",
+        target="translate_plugins.generators.spade:spade",
+        summary="Image from a segmentation map by spatially-adaptive normalisation.",
+    )
+    yield Component(
+        kind="generator",
+        name="projector",
+        target="translate_plugins.generators.projector:projector",
+        summary="Small networks that make sampled features comparable (CUT).",
+    )
+    yield Component(
+        kind="generator",
+        name="stack",
+        target="translate_plugins.generators.stack:stack",
+        summary="A network as a list of layers: MLPs, DCGAN's generator, encoders, heads.",
     )

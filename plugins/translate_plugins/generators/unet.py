@@ -177,7 +177,7 @@ class UNet(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Translate images; see `unet` for the shapes."""
-        x = self.joined(*inputs)
+        x: Tensor = self.joined(*inputs)
         kept: list[Tensor] = []
         for block in self.encoder:
             x = block(x)

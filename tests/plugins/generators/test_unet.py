@@ -8,6 +8,8 @@ from torch import nn
 
 from translate import Image, Tensor
 from translate.errors import ComponentError
+from translate.pipeline.inference_form import FixedDropout, inference_networks
+from translate.pipeline.settings import InferenceKeys
 from translate_plugins.generators.unet import encoder_decoder, unet
 
 PICTURE = Image(3, 256, 256)
@@ -86,6 +88,53 @@ def test_dropout_makes_training_random_and_nothing_else_does():
     assert not torch.equal(network(x), network(x))
     still = unet(SMALL, makes=SMALL, width=4, init_std=0.5, dropout=0)
     assert torch.equal(still(x), still(x))
+
+
+def test_dropout_stays_at_test_time_where_the_pipeline_says_so():
+    network = unet(SMALL, makes=SMALL, width=4, init_std=0.5)
+    x = torch.randn(2, 3, 16, 16)
+    on, off = (
+        inference_networks({"G": network}, InferenceKeys(batch_norm="image", dropout=mode))["G"]
+        for mode in ("on", "off")
+    )
+    masks = [[isinstance(module, FixedDropout) for module in block].count(True) for block in on.decoder]
+    assert masks == [1, 1, 1, 0]
+    assert not any(isinstance(module, FixedDropout | nn.Dropout) for module in off.modules())
+    assert not torch.allclose(on(x), off(x), atol=1e-3)
+    assert torch.equal(on(x), on(x))
+
+
+def test_at_test_time_each_picture_is_normalised_by_its_own_statistics():
+    # What the network does in training with a batch of one, as the paper tests.
+    network = unet(SMALL, makes=SMALL, width=4, init_std=0.5, dropout=0)
+    form = inference_networks({"G": network}, InferenceKeys(batch_norm="image"))["G"]
+    x = torch.randn(3, 3, 16, 16)
+    torch.testing.assert_close(form(x), torch.cat([network(picture[None]) for picture in x]))
+
+
+def test_a_norm_at_the_bottleneck_would_erase_it_and_there_is_none():
+    # The paper's erratum: one value per channel and example is its own mean.
+    network = unet(SMALL, makes=SMALL, width=4, init_std=0.5, dropout=0)
+    codes = []
+    network.encoder[-1].register_forward_hook(lambda _m, _i, out: codes.append(out))
+    x = torch.randn(2, 3, 16, 16)
+    network(x)
+    assert codes[0].shape[2:] == (1, 1)
+    assert codes[0].std() > 0.1
+    assert not torch.equal(codes[0][0], codes[0][1])
+
+
+def test_the_graph_with_skips_is_another_than_without():
+    # The same widths: only the decoder's inputs differ, and removing one skip connection breaks the network.
+    with_skips, without = (on_meta(factory, PICTURE, makes=PICTURE) for factory in (unet, encoder_decoder))
+    assert convolutions(with_skips.encoder, "out_channels") == convolutions(without.encoder, "out_channels")
+    assert convolutions(with_skips.decoder, "out_channels") == convolutions(without.decoder, "out_channels")
+    doubled = [2 * channels for channels in convolutions(without.decoder, "in_channels")[1:]]
+    assert convolutions(with_skips.decoder, "in_channels")[1:] == doubled
+    broken = unet(SMALL, makes=SMALL, width=4)
+    broken.skips = False
+    with pytest.raises(RuntimeError, match="channels"):
+        broken(torch.randn(2, 3, 16, 16))
 
 
 def test_activations_are_leaky_down_and_plain_up():
