@@ -64,3 +64,33 @@ def translate_components() -> Iterable[Component]:
         target="translate_plugins.losses.l2:l2",
         summary="Mean squared difference.",
     )
+    yield Component(
+        kind="loss",
+        name="feature_matching",
+        target="translate_plugins.losses.feature_matching:FeatureMatching",
+        summary="Fake and real examples alike in the discriminator's features.",
+    )
+    yield Component(
+        kind="loss",
+        name="patch_nce",
+        target="translate_plugins.losses.patch_nce:PatchContrast",
+        summary="Contrastive: each patch nearest to its own place in the other image.",
+    )
+    yield Component(
+        kind="loss",
+        name="perceptual",
+        target="translate_plugins.losses.perceptual:Perceptual",
+        summary="Difference in the features of VGG-19; its weights are never downloaded.",
+    )
+    yield Component(
+        kind="loss",
+        name="cross_entropy",
+        target="translate_plugins.losses.cross_entropy:cross_entropy",
+        summary="Cross-entropy between logits and classes.",
+    )
+    yield Component(
+        kind="loss",
+        name="kl",
+        target="translate_plugins.losses.kl:kl",
+        summary="Divergence of a Gaussian code from N(0, 1).",
+    )

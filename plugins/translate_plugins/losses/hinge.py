@@ -12,8 +12,10 @@ class Hinge:
     """Hinge adversarial loss (Lim & Ye 2017, arXiv 1705.02894).
 
     Discriminator: E max(0, 1 - D(real)) + E max(0, 1 + D(fake)). Generator: -E D(fake). The discriminator's output is
-    linear. Nested outputs are summed over scales.
+    linear: a sigmoid could never pass below -1. Nested outputs are summed over scales.
     """
+
+    expects_logits = True
 
     def discriminator(self, real: Nested, fake: Nested) -> Tensor:
         """Real outputs above 1, fake outputs below -1; beyond that no gradient."""

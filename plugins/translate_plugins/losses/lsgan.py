@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from typing import Annotated
+
+from pydantic import Field
 from torch import Tensor
 
+from translate_plugins.losses.labels import labels
 from translate_plugins.losses.nested import Nested, total
 
 
@@ -11,25 +16,42 @@ class LeastSquares:
     """Least-squares adversarial loss (Mao et al. 2017, arXiv 1611.04076, equation 2).
 
     Discriminator: 1/2 E(D(real) - b)^2 + 1/2 E(D(fake) - a)^2. Generator: 1/2 E(D(fake) - c)^2. The discriminator's
-    output is linear. (a, b, c) = (-1, 1, 0) minimises the Pearson chi-square divergence. Nested outputs are summed over
-    scales.
+    output is linear. (a, b, c) = (-1, 1, 0) minimises the Pearson chi-square divergence. One-sided label smoothing
+    (Salimans et al. 2016) is b: 0.9. Nested outputs are summed over scales.
+
+    With `label_noise` w, every output of the discriminator has a label of its own in each call, moved from a and b
+    towards the other by w u, u ~ U(0, 1) from torch's global generator, as in `bce`.
 
     Args:
         a: What the discriminator should say of fakes.
         b: What it should say of real examples.
         c: What the generator wants it to say of fakes.
+        label_noise: Width of uniform noise on the labels, in their unit, on the discriminator's side only.
         halve_generator: Keep the 1/2 on the generator's side. false is CycleGAN's form (Zhu et al. 2017, section 4),
             where only the discriminator's side is halved, so that weights beside it mean the same.
     """
 
-    def __init__(self, *, a: float = 0.0, b: float = 1.0, c: float = 1.0, halve_generator: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        a: float = 0.0,
+        b: float = 1.0,
+        c: float = 1.0,
+        label_noise: Annotated[float, Field(ge=0)] = 0.0,
+        halve_generator: bool = True,
+    ) -> None:
         self.a, self.b, self.c = a, b, c
+        self.noise = math.copysign(label_noise, b - a)
         self.generator_scale = 0.5 if halve_generator else 1.0
 
     def discriminator(self, real: Nested, fake: Nested) -> Tensor:
         """Real outputs to b, fake outputs to a."""
-        return 0.5 * (total(real, lambda x: (x - self.b).square()) + total(fake, lambda x: (x - self.a).square()))
+        return 0.5 * (_squares(real, self.b, -self.noise) + _squares(fake, self.a, self.noise))
 
     def generator(self, fake: Nested) -> Tensor:
         """Fake outputs to c."""
-        return self.generator_scale * total(fake, lambda x: (x - self.c).square())
+        return self.generator_scale * _squares(fake, self.c)
+
+
+def _squares(outputs: Nested, label: float, noise: float = 0.0) -> Tensor:
+    return total(outputs, lambda x: (x - labels(x, label, noise)).square())

@@ -15,6 +15,7 @@ from torch import Tensor
 from translate.errors import ComponentError
 
 Nested: TypeAlias = "Tensor | Sequence[Nested] | Mapping[str, Nested]"
+NestedOrNone: TypeAlias = "Nested | None"  # with a name of its own, because signatures are read at run time
 
 
 def leaves(value: Nested) -> Iterator[Tensor]:
@@ -45,8 +46,19 @@ def total(value: Nested, term: Callable[[Tensor], Tensor]) -> Tensor:
     return _sum([term(precise(tensor)).mean() for tensor in leaves(value)])
 
 
-def paired_total(first: Nested, second: Nested, term: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def paired_total(
+    first: Nested, second: Nested, term: Callable[[Tensor, Tensor], Tensor], weights: NestedOrNone = None
+) -> Tensor:
     """The same over two values of the same form.
+
+    Args:
+        first: One value.
+        second: The other.
+        term: Takes a tensor of each and gives one number for each element.
+        weights: Of the same form, not negative: the mean becomes sum(w x term) / sum(w), and 0 where all w are 0.
+
+    Shape:
+        A weight has the shape of its tensors, or one channel for all of theirs: N x 1 x H x W beside N x C x H x W.
 
     Raises:
         ComponentError: The values have different forms or shapes; broadcasting would hide a mistake.
@@ -58,7 +70,30 @@ def paired_total(first: Nested, second: Nested, term: Callable[[Tensor, Tensor],
             f"the two values differ in shape: {_shown(shapes[0])} and {_shown(shapes[1])}",
             fix="compare values of the same shape; resize(image, size=...) changes an image's size",
         )
-    return _sum([term(precise(a), precise(b)).mean() for a, b in zip(left, right, strict=True)])
+    terms = [term(precise(a), precise(b)) for a, b in zip(left, right, strict=True)]
+    if weights is None:
+        return _sum([values.mean() for values in terms])
+    factors = list(leaves(weights))
+    _check_weights(factors, terms)
+    return _sum([_weighted_mean(values, precise(w)) for values, w in zip(terms, factors, strict=True)])
+
+
+def _weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    weights = weights.expand_as(values)
+    whole = weights.sum()
+    return (weights * values).sum() / torch.where(whole == 0, torch.ones_like(whole), whole)
+
+
+def _check_weights(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    found, wanted = ([tuple(tensor.shape) for tensor in side] for side in (weights, values))
+    one_channel = [(*shape[:1], 1, *shape[2:]) for shape in wanted]
+    if len(found) != len(wanted) or any(
+        shape not in either for shape, *either in zip(found, wanted, one_channel, strict=True)
+    ):
+        raise ComponentError(
+            f"the weights do not fit: {_shown(found)} beside {_shown(wanted)}",
+            fix="give one weight for each element, or one for all channels (N x 1 x height x width)",
+        )
 
 
 def _sum(terms: Sequence[Tensor]) -> Tensor:

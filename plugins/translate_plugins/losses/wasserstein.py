@@ -11,9 +11,12 @@ class Wasserstein:
     """Wasserstein critic loss (Arjovsky et al. 2017, arXiv 1701.07875, equations 2 and 3).
 
     Critic: E f(fake) - E f(real), the negative of the distance's estimate. Generator: -E f(fake). Needs a critic that
-    is kept Lipschitz: by `clip_weights` of the optimiser, as in the paper, or by a `gradient_penalty`; never both.
-    Nested outputs are summed over scales.
+    is kept Lipschitz: by `clip_weights` of the optimiser, as in the paper, by a `gradient_penalty`, never both, or by
+    spectral normalisation. The critic's output is linear. Nested outputs are summed over scales.
     """
+
+    expects_logits = True
+    needs_constraint = True
 
     def discriminator(self, real: Nested, fake: Nested) -> Tensor:
         """Real outputs up, fake outputs down."""

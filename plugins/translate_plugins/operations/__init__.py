@@ -46,3 +46,111 @@ def translate_components() -> Iterable[Component]:
         target="translate_plugins.operations.resize:resize",
         summary="Resize images.",
     )
+    yield Component(
+        kind="operation",
+        name="add",
+        target="translate_plugins.operations.add:add",
+        summary="Sum of values of one shape.",
+    )
+    yield Component(
+        kind="operation",
+        name="augment",
+        target="translate_plugins.operations.augment:Augment",
+        summary="Differentiable augmentation of what a discriminator sees.",
+    )
+    yield Component(
+        kind="operation",
+        name="border",
+        target="translate_plugins.operations.border:border",
+        summary="Weights that are heavier in the outer pixels.",
+    )
+    yield Component(
+        kind="operation",
+        name="boundaries",
+        target="translate_plugins.operations.boundaries:boundaries",
+        summary="Where a label map changes from a pixel to the next.",
+    )
+    yield Component(
+        kind="operation",
+        name="chroma",
+        target="translate_plugins.operations.chroma:chroma",
+        summary="CIE a* and b* of a colour image.",
+    )
+    yield Component(
+        kind="operation",
+        name="edges",
+        target="translate_plugins.operations.edges:edges",
+        summary="Edges: 3 x 3 dilation minus the image.",
+    )
+    yield Component(
+        kind="operation",
+        name="lab_to_rgb",
+        target="translate_plugins.operations.lab_to_rgb:lab_to_rgb",
+        summary="A colour image from lightness and chroma.",
+    )
+    yield Component(
+        kind="operation",
+        name="lightness",
+        target="translate_plugins.operations.lightness:lightness",
+        summary="CIE L* of an image.",
+    )
+    yield Component(
+        kind="operation",
+        name="minibatch_stddev",
+        target="translate_plugins.operations.minibatch_stddev:minibatch_stddev",
+        summary="Append the standard deviation over the batch.",
+    )
+    yield Component(
+        kind="operation",
+        name="negative",
+        target="translate_plugins.operations.negative:negative",
+        summary="Black for white.",
+    )
+    yield Component(
+        kind="operation",
+        name="one_hot",
+        target="translate_plugins.operations.one_hot:one_hot",
+        summary="One-hot vectors of labels.",
+    )
+    yield Component(
+        kind="operation",
+        name="paste",
+        target="translate_plugins.operations.paste:paste",
+        summary="Put a patch into the hole of an image.",
+    )
+    yield Component(
+        kind="operation",
+        name="rotate",
+        target="translate_plugins.operations.rotate:rotate",
+        summary="Rotate by quarter turns.",
+    )
+    yield Component(
+        kind="operation",
+        name="sample_code",
+        target="translate_plugins.operations.sample_code:SampleCode",
+        summary="Draw from a Gaussian code of means and log variances.",
+    )
+    yield Component(
+        kind="operation",
+        name="sample_patches",
+        target="translate_plugins.operations.sample_patches:SamplePatches",
+        summary="Features of two images at the same random places.",
+    )
+    yield Component(
+        kind="operation",
+        name="to_classes",
+        target="translate_plugins.operations.to_classes:ToClasses",
+        summary="One map for each colour of a label picture.",
+    )
+    yield Component(
+        kind="operation",
+        name="halves",
+        target="translate_plugins.operations.halves:halves",
+        summary="A code cut in two: its means and log variances.",
+    )
+    yield Component(
+        kind="operation",
+        name="shuffle",
+        target="translate_plugins.operations.shuffle:Shuffle",
+        summary="The examples of a batch in another order.",
+    )

@@ -8,11 +8,14 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from translate.errors import ComponentError
+
 
 class Noise(nn.Module):
     """Add Gaussian noise, as instance noise at a discriminator's inputs (Arjovsky & Bottou 2017, arXiv 1701.04862).
 
-    Draws from torch's global generator at each call. Gradients pass through.
+    Draws from torch's global generator at each call. Gradients pass through. Outside of training it changes nothing. A
+    second value multiplies the deviation, as a schedule that anneals it: `D(noise(fake, fading))`.
 
     Args:
         std: Standard deviation, in units of the values; images span [-1, 1] unless the pipeline says otherwise.
@@ -22,6 +25,17 @@ class Noise(nn.Module):
         super().__init__()
         self.std = std
 
-    def forward(self, value: Tensor, /) -> Tensor:
-        """Same shape; new noise in every element."""
-        return value + self.std * torch.randn_like(value)
+    def forward(self, value: Tensor, /, *strength: float) -> Tensor:
+        """Same shape; new noise in every element.
+
+        Raises:
+            ComponentError: More than one strength.
+        """
+        if len(strength) > 1:
+            raise ComponentError(
+                f"noise takes a value and one strength (got {len(strength)})", fix="write noise(value, strength)"
+            )
+        if not self.training:
+            return value
+        std = self.std * strength[0] if strength else self.std
+        return value + std * torch.randn_like(value)

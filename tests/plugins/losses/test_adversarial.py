@@ -115,6 +115,61 @@ def test_relativistic_hinge_by_hand():
     assert generator.item() == pytest.approx(2.75 + 2.75)
 
 
+@pytest.mark.parametrize("kind", [BinaryCrossEntropy, LeastSquares])
+def test_label_noise_moves_labels_inwards_on_the_discriminators_side_alone(kind):
+    # A step on the outputs themselves finds the labels: the optimum is the mean label, 1 - w / 2 and w / 2.
+    loss, width = kind(label_noise=0.2), 0.2
+    for side, expected in ((0, 1 - width / 2), (1, width / 2)):
+        at = expected if kind is LeastSquares else math.log(expected / (1 - expected))
+        judged = [torch.zeros(1), torch.zeros(1)]
+        judged[side] = torch.full((200_000,), at, requires_grad=True)
+        torch.manual_seed(0)
+        loss.discriminator(*judged).backward()
+        assert judged[side].grad.sum().item() == pytest.approx(0, abs=2e-4)
+        # Spread over exactly the width: 0.5 (D(x) - label), divided by the number of outputs.
+        scale = 1.0 if kind is LeastSquares else 0.5
+        labels = expected - judged[side].grad * len(judged[side]) / scale
+        assert labels.min().item() == pytest.approx(expected - width / 2, abs=1e-3)
+        assert labels.max().item() == pytest.approx(expected + width / 2, abs=1e-3)
+        assert labels.std().item() == pytest.approx(width / 12**0.5, rel=0.02)
+    assert loss.generator(FAKE) == kind().generator(FAKE)
+
+
+def test_label_noise_follows_the_labels_of_least_squares():
+    loss = LeastSquares(a=1.0, b=-1.0, label_noise=2.0)  # the other way round, and so wide that they meet
+    # Real outputs of 1 are compared with -1 + 2 u, fake ones of -1 with 1 - 2 u: E (2 - 2 u)^2 = 4 / 3 each.
+    found = loss.discriminator(torch.ones(50_000), -torch.ones(50_000))
+    assert found.item() == pytest.approx(0.5 * (4 / 3 + 4 / 3), rel=0.02)
+
+
+@pytest.mark.parametrize("kind", [BinaryCrossEntropy, LeastSquares])
+def test_label_noise_is_new_in_each_call_and_seeded(kind):
+    loss = kind(label_noise=0.1)
+    torch.manual_seed(5)
+    first, second = loss.discriminator(REAL, FAKE), loss.discriminator(REAL, FAKE)
+    torch.manual_seed(5)
+    assert first == loss.discriminator(REAL, FAKE)
+    assert first != second
+
+
+@pytest.mark.parametrize("kind", [BinaryCrossEntropy, LeastSquares])
+def test_without_noise_nothing_is_drawn(kind):
+    before = torch.get_rng_state()
+    kind().discriminator(REAL, FAKE)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_smoothing_of_least_squares_is_its_real_label():
+    optimum = torch.full((3, 1), 0.9, requires_grad=True)
+    LeastSquares(b=0.9).discriminator(optimum, FAKE).backward()
+    assert (optimum.grad == 0).all()
+
+
+def test_what_the_check_reads():
+    assert all(getattr(kind, "expects_logits", False) for kind in ALL if kind is not LeastSquares)
+    assert [kind for kind in ALL if getattr(kind, "needs_constraint", False)] == [Wasserstein]
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_the_sides_pull_the_fakes_in_opposite_directions(kind):
     for index in (0, 1):

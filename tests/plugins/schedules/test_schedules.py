@@ -64,3 +64,12 @@ def test_an_empty_span_is_refused(kind, end):
 def test_steps_that_do_not_fit_are_refused(values, boundaries, message):
     with pytest.raises(ComponentError, match=message):
         Steps(values=values, boundaries=boundaries)
+
+
+def test_the_schedules_of_discogan():
+    """r is 0.01 for 10,000 iterations, then 0.5; D learns at every third iteration, G at the other two."""
+    rate = Steps(values=[0.01, 0.5], boundaries=[10_000])
+    assert at(rate, 0, 9_999, 10_000, 50_000) == [0.01, 0.01, 0.5, 0.5]
+    discriminators, generators = Cycle(values=[1, 0, 0]), Cycle(values=[0, 1, 1])
+    assert [step for step in range(9) if discriminators(step)] == [0, 3, 6]
+    assert all(discriminators(step) + generators(step) == 1 for step in range(9))
