@@ -11,7 +11,7 @@ from torch import nn
 from translate.components import Catalogue
 from translate.errors import ComponentError, PipelineError, Problem
 from translate.pipeline.building import Game, build_meta, example
-from translate.pipeline.compiling import Plan, PlannedTerm
+from translate.pipeline.compiling import Plan, PlannedTerm, term_functions
 from translate.pipeline.evaluating import Draw, Evaluator
 from translate.pipeline.expressions import to_text
 from translate.pipeline.naming import unknown_names
@@ -51,6 +51,10 @@ def check(pipeline: Pipeline, fields: Mapping[str, Spec], *, catalogue: Catalogu
 
 def _check_phase(game: Game, phase: int) -> Iterator[Problem]:
     pipeline = game.pipeline
+    refused = list(_refused_losses(game, phase))
+    if refused:
+        yield from refused
+        return
     evaluator = Evaluator(game, phase)
     try:
         for name, turn in pipeline.phases[phase].turns.items():
@@ -64,6 +68,16 @@ def _check_phase(game: Game, phase: int) -> Iterator[Problem]:
             yield from _known_wrong(game, plan, phase)
     finally:
         evaluator.release()
+
+
+def _refused_losses(game: Game, phase: int) -> Iterator[Problem]:
+    """Losses whose constructor refuses, such as one whose weights are not on the disk."""
+    for name, term in game.pipeline.phases[phase].losses.items():
+        try:
+            term_functions(term)
+        except ComponentError as exc:
+            origin = f"loss '{term.use.name}' from {term.use.entry.provider}"
+            yield game.pipeline.problem(("losses", name), f"{exc.sentences} ({origin})", phase=phase)
 
 
 def _idle_networks(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
@@ -143,7 +157,7 @@ def _known_wrong(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
             ]
         if getattr(loss, "expects_logits", False):
             texts += [
-                f"network '{name}' ends in a sigmoid, but this loss takes logits: the sigmoid would be applied twice"
+                f"network '{name}' ends in a sigmoid, but this loss takes what comes before one: remove the sigmoid"
                 for name in networks
                 if _ends_in_sigmoid(game.networks[name])
             ]

@@ -161,6 +161,42 @@ def test_a_sigmoid_before_a_loss_on_logits(load):
     assert not load(sigmoid, ("loss: bce", "loss: lsgan"), whole=True).problems
 
 
+WASSERSTEIN = ("loss: bce", "loss: wasserstein")
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [
+        optimizers("{discriminators: {name: rmsprop, clip_weights: 0.01}}"),
+        PENALTY,
+        ("discriminator: toy_dense", "discriminator: toy_dense, weights: spectral"),
+    ],
+    ids=["clipped", "penalised", "spectral"],
+)
+def test_a_wasserstein_critic_needs_a_bound(load, bound):
+    """What three peers let pass: a critic whose slope nothing holds, so that its loss has no minimum."""
+    text = load(WASSERSTEIN, whole=True).only()
+    assert "losses.adversarial: nothing bounds the slope of critic 'D'" in text
+    assert "`clip_weights`" in text
+    assert not load(WASSERSTEIN, bound, whole=True).problems
+
+
+def test_a_bound_of_the_generators_is_none_of_the_critics(load):
+    clip = optimizers("{generators: {name: rmsprop, clip_weights: 0.01}}")
+    assert "nothing bounds the slope of critic 'D'" in load(WASSERSTEIN, clip, whole=True).only()
+
+
+def test_a_loss_that_refuses_to_be_made_is_a_problem_at_its_place(load, tmp_path):
+    missing = tmp_path / "vgg19.pth"
+    wanted = (
+        "reconstruction: {loss: l1, of: fake, to: target, weight: 100}",
+        f"reconstruction: {{loss: perceptual, of: fake, to: target, weights_file: {missing}}}",
+    )
+    text = load(wanted, whole=True).only()
+    assert "game.yaml:13:19: losses.reconstruction: " in text
+    assert "there are no weights of VGG-19 at vgg19.pth" in text
+
+
 def test_built_in_components_say_what_the_check_reads():
     manager = PluginManager()
     manager.load_entry_points()
@@ -171,5 +207,7 @@ def test_built_in_components_say_what_the_check_reads():
 
     assert having("loss", "is_penalty") >= {"gradient_penalty", "r1"}
     assert having("loss", "expects_logits") >= {"bce", "relativistic"}
+    assert having("loss", "needs_constraint") >= {"wasserstein"}
+    assert having("parametrization", "bounds_weights") >= {"spectral"}
     assert having("operation", "makes_leaf") >= {"mix", "leaf"}
     assert having("dataset", "field_names") >= {"paired_folders", "side_by_side", "single_folder", "drawn"}
