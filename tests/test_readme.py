@@ -8,6 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import models_table
 import numpy as np
 import pytest
 import torch
@@ -52,6 +53,11 @@ def test_the_pipeline_is_the_shipped_one(tmp_path, monkeypatch):
     shipped = dict(load_pipeline("pix2pix", ["data.root=photos"]).resolved)
     for section in ("data", "networks", "flow", "losses", "turns", "training", "preview", "export"):
         assert shown[section] == shipped[section], section
+
+
+def test_the_table_of_models_is_made_from_the_files():
+    assert models_table.with_table(TEXT) == TEXT, "run `python tests/support/models_table.py`"
+    assert "| `cyclegan` |" in TEXT
 
 
 def test_every_command_exists_and_every_setting_is_one():

@@ -10,16 +10,48 @@ import pytest
 
 from translate.plugin_manager import PluginManager
 
-FAMILIES = ("generators", "discriminators", "losses", "operations", "latents", "schedules", "metrics")
+FAMILIES = (
+    "generators",
+    "discriminators",
+    "parametrizations",
+    "losses",
+    "operations",
+    "latents",
+    "schedules",
+    "metrics",
+)
 EXPECTED = {
-    "generator": {"unet", "encoder_decoder", "resnet"},
-    "discriminator": {"patchgan"},
-    "loss": {"bce", "lsgan", "hinge", "wasserstein", "relativistic", "gradient_penalty", "r1", "l1", "l2"},
-    "operation": {"concat", "leaf", "mix", "noise", "pool", "resize"},
-    "latent": {"normal", "uniform", "categorical"},
-    "schedule": {"constant", "linear", "cosine", "steps", "cycle"},
-    "metric": {"l1", "psnr", "ssim", "histogram_intersection", "gradient_energy_ratio"},
-}
+    "generator": {
+        "encoder_decoder", "projector", "residual_blocks", "resnet", "resnet_decoder", "resnet_encoder",
+        "spade", "stack", "unet",
+    },
+    "discriminator": {
+        "patchgan", "stack",
+    },
+    "parametrization": {
+        "spectral",
+    },
+    "loss": {
+        "bce", "cross_entropy", "feature_matching", "gradient_penalty", "hinge", "kl", "l1", "l2", "lsgan",
+        "patch_nce", "perceptual", "r1", "relativistic", "wasserstein",
+    },
+    "operation": {
+        "add", "augment", "border", "boundaries", "chroma", "concat", "edges", "halves", "lab_to_rgb",
+        "leaf", "lightness", "minibatch_stddev", "mix", "negative", "noise", "one_hot", "paste", "pool",
+        "resize", "rotate", "sample_code", "sample_patches", "shuffle", "to_classes",
+    },
+    "latent": {
+        "categorical", "normal", "uniform",
+    },
+    "schedule": {
+        "constant", "cosine", "cycle", "linear", "steps",
+    },
+    "metric": {
+        "classifier", "correlation", "diversity", "frechet_inception", "gradient_energy_ratio",
+        "histogram_intersection", "kernel_inception", "l1", "lpips", "palette_accuracy", "pixel_agreement",
+        "psnr", "ssim",
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

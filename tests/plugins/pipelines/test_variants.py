@@ -1,0 +1,163 @@
+"""What attaches to any pipeline, attached to all of them: losses and techniques are settings of any model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_sets import small_settings, write_small_sets
+
+import translate
+from translate.errors import PipelineError
+from translate.pipeline import Pipeline, load_pipeline
+from translate.pipeline.checking import check
+from translate.pipeline.opening import open_dataset
+from translate.plugin_manager import default_manager
+from translate.training import train
+
+ADVERSARIAL = sorted(name for name in default_manager().catalogue.pipelines if name != "pix2pix_l1")
+CLIPPED = "training.optimizers.discriminators.clip_weights=0.01"
+BOUNDED = {"stargan", "spade"}
+"""Pipelines with a gradient penalty or spectral norm."""
+
+
+@pytest.fixture(scope="module")
+def small_data(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("small_data")
+    write_small_sets(root)
+    return root
+
+
+def adversarial_terms(pipeline: Pipeline) -> list[str]:
+    """Terms that compare real with fake."""
+    return [name for name, term in pipeline.phases[0].losses.items() if {"real", "fake"} <= set(term.use.expressions)]
+
+
+def checked(name: str, settings: list[str]) -> Pipeline:
+    pipeline = load_pipeline(name, settings)
+    check(pipeline, open_dataset(pipeline).fields)
+    return pipeline
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_any_adversarial_loss_goes_into_any_pipeline(name, small_data):
+    settings = small_settings(name, small_data)
+    terms = adversarial_terms(load_pipeline(name, settings))
+    assert terms
+    for loss, more in {
+        "bce": ["{}.label_noise=0.05", "{}.smoothing=0.1"],
+        "lsgan": [],
+        "hinge": [],
+        "relativistic": ["{}.mode=paired"],
+        "wasserstein": [],
+    }.items():
+        chosen = [f"losses.{term}.loss={loss}" for term in terms]
+        chosen += [f"losses.{text.format(term)}" for term in terms for text in more]
+        if loss == "wasserstein" and name not in BOUNDED:
+            with pytest.raises(PipelineError, match="nothing bounds the slope of critic"):
+                checked(name, [*settings, *chosen, "training.optimizers.discriminators.clip_weights=null"])
+            chosen.append(CLIPPED)
+        pipeline = checked(name, [*settings, *chosen])
+        assert {pipeline.phases[0].losses[term].use.name for term in terms} == {loss}
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_spectral_norm_averages_rates_turns_and_waiting_go_into_any_pipeline(name, small_data):
+    settings = small_settings(name, small_data)
+    pipeline = load_pipeline(name, settings)
+    chosen = [f"networks.{network}.weights=spectral" for network in pipeline.networks]
+    turns = pipeline.resolved["turns"]
+    if not any(isinstance(turns[side]["steps"], dict) for side in turns):
+        chosen += ["turns.discriminators.steps=2"]
+    chosen += ["training.ema={decay: 0.9}", "turns.discriminators.skip_below=0.3"]
+    chosen += ["training.optimizers.generators={name: adam, lr: 1e-4}"]
+    chosen += ["training.optimizers.discriminators={name: rmsprop, lr: 4e-4, clip_norm: 1.0}"]
+    found = checked(name, [*settings, *chosen])
+    assert all(use.weights is not None for use in found.networks.values())
+    assert found.phases[0].turns["discriminators"].skip_below == 0.3
+
+
+VARIANTS = {
+    "CycleGAN with U-Nets, WGAN-GP and augmentation": (
+        "cyclegan",
+        [
+            *(
+                f"networks.{name}={{generator: unet, makes: {to}, width: 4, norm: instance}}"
+                for name, to in (("G_ab", "b"), ("G_ba", "a"))
+            ),
+            *(f"flow.between_{d}=mix({d}, fake_{d})" for d in "ab"),
+            *(
+                f"losses.adversarial_{d}="
+                f"{{loss: wasserstein, real: D_{d}(augment({d})), fake: D_{d}(augment(fake_{d}))}}"
+                for d in "ab"
+            ),
+            *(
+                f"losses.penalty_{d}={{loss: gradient_penalty, of: D_{d}(between_{d}), at: between_{d}, weight: 10}}"
+                for d in "ab"
+            ),
+            "turns.discriminators=2",
+        ],
+    ),
+    "pix2pix with R1, minibatch stddev, fading noise and a residual generator": (
+        "pix2pix",
+        [
+            "networks.G={generator: resnet, makes: target, width: 4, blocks: 1}",
+            "networks.D.norm=instance",
+            "schedules.fading={schedule: linear, initial: 1.0, final: 0.0, end: 10}",
+            "flow.point=leaf(target)",
+            (
+                "losses.adversarial={loss: bce, real: 'D(source, minibatch_stddev(noise(target, fading)))',"
+                " fake: 'D(source, minibatch_stddev(noise(fake, fading)))'}"
+            ),
+            "losses.r1={loss: r1, of: 'D(source, minibatch_stddev(point))', at: point, weight: 10}",
+        ],
+    ),
+    "CoGAN of three domains": (
+        "cogan_depth",
+        [
+            "data={dataset: multi_domain, root: ROOT/labelled_folders, domains: [one, two, three], image_size: 64}",
+            "networks.G_a.makes=one",
+            "networks.G_b.makes=two",
+            "networks.G_c={generator: stack, makes: three, scale: 0.05, layers: [t64k4s2 batch relu, t*k4s2]}",
+            "networks.D_c={discriminator: stack, scale: 0.05, layers: [c64k4s2 leaky, c128k4s2 batch leaky]}",
+            "flow.fake_c=G_c(hidden)",
+            (
+                "losses={adversarial_a: {loss: bce, real: D(D_a(one)), fake: D(D_a(fake_a))},"
+                " adversarial_b: {loss: bce, real: D(D_b(two)), fake: D(D_b(fake_b))},"
+                " adversarial_c: {loss: bce, real: D(D_c(three)), fake: D(D_c(fake_c))}}"
+            ),
+            "preview=[fake_a, fake_b, fake_c]",
+            "export.G_c={inputs: [z], output: fake_c}",
+        ],
+    ),
+    "CycleGAN with some pairs": (
+        "cyclegan",
+        [
+            "data.dataset=mixed",
+            "data.root=ROOT/mixed",
+            "losses.pairs={loss: l1, of: G_ab(source), to: target, weight: 100}",
+        ],
+    ),
+    "holes at random places": ("context_encoder", ["data.where=random"]),
+}
+
+
+def trained(variant: str, root: Path, folder: Path) -> tuple[Path, str]:
+    """Train a variant for two steps; gives its run and the name of its first export."""
+    name, changes = VARIANTS[variant]
+    settings = [*small_settings(name, root), *(change.replace("ROOT", str(root)) for change in changes)]
+    result = train(name, [*settings, "training.observers=[metrics_file]"], out=folder)
+    return result.folder, next(iter(load_pipeline(name, settings).exports))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_that_is_not_shipped_trains(variant, small_data, tmp_path):
+    trained(variant, small_data, tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_that_is_not_shipped_exports(variant, small_data, tmp_path):
+    run, export = trained(variant, small_data, tmp_path / "run")
+    assert Path(translate.export(run, name=export)).stat().st_size > 0

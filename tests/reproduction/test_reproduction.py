@@ -1,0 +1,64 @@
+"""Runs every reproduction check with its controls; see `harness` for the commands."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import harness
+import pytest
+from paired import PAIRED
+from unpaired import UNPAIRED
+
+CHECKS = [*UNPAIRED, *PAIRED]
+RUNS = [
+    pytest.param(check, control, seed, id=f"{check.name}-{control or 'check'}-{seed}")
+    for check in CHECKS
+    for control in ("", *check.controls)
+    for seed in harness.SEEDS
+]
+found: dict[tuple[str, str], list[bool]] = {}
+
+
+@pytest.mark.reproduction
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize(("check", "control", "seed"), RUNS)
+def test_run(check: harness.Check, control: str, seed: int, shared_data: Path, tmp_path: Path) -> None:
+    """Train and measure; what it must reach is judged over all seeds below."""
+    missing = [name for name in check.needs if not (shared_data / name).is_dir()]
+    if missing:
+        pytest.skip(f"the data sets {', '.join(missing)} are not there")
+    kept = os.environ.get("REPRODUCTION_RUNS")
+    folder = Path(kept) / f"{check.name}-{control or 'check'}-{seed}" if kept else tmp_path
+    changes = tuple(check.controls[control]) if control else ()
+    began = time.perf_counter()
+    values = check.measure(harness.Run(seed=seed, folder=folder, data=shared_data, changes=changes))
+    entry = harness.record(check, seed=seed, control=control, values=values, seconds=time.perf_counter() - began)
+    state = "reached" if entry["reached"] else "missed"
+    print(f"\n{check.name} {control or 'check'} seed {seed}: {entry['values']} {state}")
+    found.setdefault((check.name, control), []).append(bool(entry["reached"]))
+
+
+@pytest.mark.reproduction
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_claim(check: harness.Check) -> None:
+    """Two of three seeds reach the bounds, and no control does."""
+    own = found.get((check.name, ""), [])
+    if len(own) < 2:
+        pytest.skip(f"{len(own)} seeds of {check.name} were run here")
+    assert sum(own) * 3 >= 2 * len(own), f"{sum(own)} of {len(own)} seeds reach the bounds"
+    for control in check.controls:
+        assert not any(found.get((check.name, control), [])), f"the control '{control}' reaches the bounds"
+
+
+def test_the_table_is_generated() -> None:
+    assert harness.TABLE.read_text(encoding="utf-8") == harness.table(harness.read_records())
+
+
+def test_a_bound_bites() -> None:
+    bound = harness.Bound(value="x", least=0.5, most=1)
+    assert bound.holds({"x": 0.5})
+    assert not bound.holds({"x": 1.1})
+    assert not bound.holds({"x": float("nan")})
+    assert not bound.holds({})
