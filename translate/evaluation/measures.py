@@ -1,9 +1,19 @@
-"""Metrics over a whole set: a mean with an interval for those that judge each example, one number for the others."""
+"""Metrics over a whole set: a mean with an interval for what judges each example, the metric's own numbers otherwise.
+
+What `compute()` of a metric class gives is one part, or a mapping of parts by name. A part is
+
+- a number,
+- a tensor or array with one value for each example: its mean is reported with a bootstrap interval, or
+- a pair `(value, (low, high))`: a number with an interval of the metric's own, `(value, None)` where there is none.
+"""
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -17,13 +27,41 @@ from translate.pipeline.settings import Use
 RESAMPLES: Final = 1000
 _LEVEL: Final = (2.5, 97.5)
 _AT_ONCE: Final = 2_000_000  # indices drawn at once by the bootstrap: 16 MB
+_FAILURES: Final = (
+    RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError, ImportError,
+)  # fmt: skip
 
 
 class Measured(NamedTuple):
-    """A value, with its 95 % interval where the metric judges each example."""
+    """A value, with its 95 % interval where there is one."""
 
     value: float
     interval: tuple[float, float] | None
+
+
+@contextmanager
+def named(name: str, use: Use) -> Iterator[None]:
+    """What a metric raises inside is an error that names it.
+
+    Raises:
+        PluginError: It failed with something of its own.
+        TranslateError: It refused what it was given.
+    """
+    try:
+        yield
+    except TranslateError as exc:
+        exc.where = exc.where or f"evaluation.metrics.{name}"
+        raise
+    except _FAILURES as exc:
+        first = (str(exc).strip().splitlines() or [""])[0]
+        raise wrong(name, use, f"failed: {type(exc).__name__}: {first}") from exc
+
+
+def wrong(name: str, use: Use, what: str) -> PluginError:
+    """An error about a metric that breaks the rules."""
+    return PluginError(
+        f"metric '{use.entry.name}' from {use.entry.provider} {what}", where=f"evaluation.metrics.{name}"
+    )
 
 
 class Measure:
@@ -32,15 +70,21 @@ class Measure:
     Args:
         name: Its name in the pipeline.
         use: The metric component.
+        fitted: What its class learned before; it is copied.
         seed: Seed of the bootstrap.
     """
 
-    def __init__(self, name: str, use: Use, *, seed: int = 0) -> None:
+    def __init__(self, name: str, use: Use, *, fitted: Any = None, seed: int = 0) -> None:
         self.name = name
         self._use = use
         self._seed = seed
         self._values: list[Tensor] = []
-        self._over_set: Any = use.create() if inspect.isclass(use.entry.factory) else None
+        self._over_set: Any = None
+        with named(name, use):
+            if fitted is not None:
+                self._over_set = copy.deepcopy(fitted)
+            elif inspect.isclass(use.entry.factory):
+                self._over_set = use.create()
 
     def update(self, values: Mapping[str, Any], count: int) -> None:
         """Add a batch.
@@ -52,16 +96,11 @@ class Measure:
         Raises:
             PluginError: The metric failed, or did not give one value for each example.
         """
-        try:
+        with named(self.name, self._use):
             if self._over_set is not None:
                 self._over_set.update(**values)
                 return
             result = self._use.create(**values)
-        except TranslateError as exc:
-            exc.where = exc.where or f"evaluation.metrics.{self.name}"
-            raise
-        except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, AssertionError) as exc:
-            raise self._failed(exc) from exc
         if not isinstance(result, Tensor) or result.shape != (count,):
             found = tuple(result.shape) if isinstance(result, Tensor) else type(result).__name__
             raise self._wrong(f"must give one value for each of the {count} examples (got {found})")
@@ -71,31 +110,49 @@ class Measure:
         """The values by name: the metric's own, or `metric.part` for each part that it gives.
 
         Raises:
-            PluginError: The metric failed, or gave neither a number nor a mapping of numbers.
+            PluginError: The metric failed, or gave something else than the module says.
         """
         if self._over_set is None:
-            values = torch.cat(self._values).numpy()
-            return {self.name: Measured(float(values.mean()), bootstrap_interval(values, seed=self._seed))}
-        try:
+            return {self.name: self._measured(torch.cat(self._values))}
+        with named(self.name, self._use):
             result = self._over_set.compute()
-        except TranslateError:
-            raise
-        except (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as exc:
-            raise self._failed(exc) from exc
         parts = result if isinstance(result, Mapping) else {"": result}
-        try:
-            return {f"{self.name}.{key}".rstrip("."): Measured(float(value), None) for key, value in parts.items()}
-        except (TypeError, ValueError, RuntimeError) as exc:
-            raise self._wrong(f"must give a number or numbers by name (got {result!r})") from exc
+        return {f"{self.name}.{key}".rstrip("."): self._measured(part) for key, part in parts.items()}
 
-    def _failed(self, exc: Exception) -> PluginError:
-        first = (str(exc).strip().splitlines() or [""])[0]
-        return self._wrong(f"failed: {type(exc).__name__}: {first}")
+    def warnings(self) -> list[str]:
+        """What the metric has to say about its values.
+
+        Raises:
+            PluginError: The metric failed, or gave something else than texts.
+        """
+        say: Callable[[], Any] | None = getattr(self._over_set, "warnings", None)
+        if say is None:
+            return []
+        with named(self.name, self._use):
+            texts = say()
+        if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+            raise self._wrong(f"must give its warnings as a list of texts (got {texts!r})")
+        return [f"{self.name}: {text}" for text in texts]
+
+    def _measured(self, part: Any) -> Measured:
+        if isinstance(part, Tensor | np.ndarray) and part.ndim == 1 and len(part):
+            values = torch.as_tensor(part).detach().to("cpu", torch.float64).numpy()
+            return Measured(float(values.mean()), bootstrap_interval(values, seed=self._seed))
+        value, interval = part if isinstance(part, tuple) and len(part) == 2 else (part, None)
+        try:
+            return Measured(float(value), None if interval is None else _ends(*interval))
+        except (TypeError, ValueError, RuntimeError) as exc:
+            forms = "a number, one value for each example, or (value, (low, high)), or these by name"
+            raise self._wrong(f"must give {forms} (got {part!r})") from exc
 
     def _wrong(self, what: str) -> PluginError:
-        entry = self._use.entry
-        where = f"evaluation.metrics.{self.name}"
-        return PluginError(f"metric '{entry.name}' from {entry.provider} {what}", where=where)
+        return wrong(self.name, self._use, what)
+
+
+def _ends(low: Any, high: Any) -> tuple[float, float] | None:
+    """The ends of an interval as numbers; None where one of them is not finite."""
+    ends = (float(low), float(high))
+    return ends if math.isfinite(ends[0]) and math.isfinite(ends[1]) else None
 
 
 def bootstrap_interval(values: Array, *, seed: int = 0) -> tuple[float, float] | None:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Final
 import torch
 
 from translate import __version__
+from translate.errors import ModelFileError
+from translate.evaluation.fitting import Progress
 from translate.evaluation.measures import Measured
 from translate.evaluation.model import Model
-from translate.evaluation.opening import choose_split, open_run, open_split, overridden
+from translate.evaluation.opening import choose_split, open_run, overridden
 from translate.evaluation.report import EvaluationReport, write_json
-from translate.evaluation.session import Outcome, Progress, Session
+from translate.evaluation.session import Outcome, Session
 from translate.grids import picture_grid, unit_to_bytes
 from translate.pictures import write_picture
 from translate.training.machine import choose_device, translated_errors
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from translate.training.opening import Opened
 
 SMALL_SET: Final = 50
+LATENTS: Final = "latents"
 
 
 def evaluate(
@@ -37,21 +40,25 @@ def evaluate(
     batch_size: int = 16,
     overrides: Sequence[str] = (),
     device: str = "auto",
+    require_metrics: bool = False,
     progress: Progress | None = None,
 ) -> EvaluationReport:
     """Measure a trained pipeline with the metrics that it names, beside nearest-neighbour retrieval.
 
     Writes `evaluation-SPLIT-STEP.json`, and a grid of pictures of the same name. What speaks against the numbers (few
-    examples, pictures that are in the training data too) is in the report's `warnings`; nothing is logged.
+    examples, pictures that are in the training data too) is in the report's `warnings`; nothing is logged. Where all
+    that is measured comes from latents, no split is opened and the report's is `latents`.
 
     Args:
         source: Folder of a run or of a checkpoint, or a run that is open.
         split: Split to measure on; by default the one that the pipeline says.
-        count: Only the first so many examples; by default `evaluation.count`, else all.
+        count: Only the first so many examples; by default `evaluation.count`, else all (of latents: 1000).
         output: Folder for the files; by default the run's.
         batch_size: Examples at once.
         overrides: `data.KEY=value` and `evaluation.KEY=value`, such as a new `data.root`.
         device: auto, cpu, cuda or mps.
+        require_metrics: Refuse to go on without a metric whose weights are not on this machine; it is reported as
+            unavailable otherwise.
         progress: Called with a stage, examples done and examples in all.
 
     Raises:
@@ -60,7 +67,7 @@ def evaluate(
         UsageError: The pipeline names no metric, or an override concerns the training.
         PipelineError: An override is wrong.
         PluginError: A metric failed.
-        ModelFileError: There is no complete checkpoint.
+        ModelFileError: There is no complete checkpoint, or a metric that is required is unavailable.
         MachineError: The device is not there, its memory does not suffice, or the files cannot be written.
         ValueError: `count` or `batch_size` is below 1.
     """
@@ -73,16 +80,19 @@ def evaluate(
     pipeline = overridden(opened, overrides)
     chosen = choose_split(pipeline, split)
     with translated_errors(f"evaluating in batches of {batch_size}", "use a smaller batch size"):
-        held_out = open_split(pipeline, chosen, batch_size, opened.game.fields)
         session = Session(
             pipeline=pipeline,
             model=Model(opened, pipeline, torch.device(kind)),
-            held_out=held_out,
+            fields=opened.game.fields,
             split=chosen,
-            number=min(len(held_out), count or pipeline.evaluation.count or len(held_out)),
+            count=count,
             batch_size=batch_size,
             progress=progress or _silent,
         )
+        if require_metrics and session.unavailable:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in session.unavailable.items())
+            fix = "get what is missing, or leave out --require-metrics"
+            raise ModelFileError(f"unavailable metrics: {reasons}", where="evaluation.metrics", fix=fix)
         outcome = session.run()
     report = _report(opened, session, outcome, time.perf_counter() - began)
     return _written(report, output or opened.run_folder, outcome)
@@ -98,13 +108,14 @@ def _report(opened: Opened, session: Session, outcome: Outcome, seconds: float) 
         run=opened.run_folder.resolve().name,
         checkpoint=str(opened.checkpoint),
         step=opened.step,
-        split=session.split,
+        split=LATENTS if session.held_out is None else session.split,
         n=session.number,
         values=values,
         intervals=_intervals(outcome.values),
         baseline=baseline,
         baseline_intervals=_intervals(outcome.baseline or {}),
         ratio=ratio,
+        unavailable=outcome.unavailable,
         overlap=outcome.overlap,
         seconds=round(seconds, 3),
         device=_device_text(session.model.device),
@@ -117,13 +128,15 @@ def _warnings(session: Session, outcome: Outcome) -> Iterator[str]:
     n = session.number
     if n < SMALL_SET:
         yield f"only {n} examples: differences may be chance (at least {SMALL_SET} are advisable)"
-    if session.split == "train":
+    if session.held_out is not None and session.split == "train":
         yield "measured on the training split: this says nothing about new pictures"
     if outcome.overlap:
         yield f"{outcome.overlap} of {n} examples have a picture that is in the training data too"
     for name, found in outcome.values.items():
         if not math.isfinite(found.value):
             yield f"{name} is {found.value}; the JSON file says null"
+    for name, reason in outcome.unavailable.items():
+        yield f"{name} is unavailable: {reason}"
     yield from outcome.warnings
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from translate.pipeline.trees import map_tensors, tensors
 
 if TYPE_CHECKING:
     from translate.training.opening import Opened
+
+_TRAINING: Final = 2**31  # number of the first draw for examples that metrics learn from
 
 
 class Model:
@@ -65,22 +67,36 @@ class Model:
         """Whether a node is computed from another one."""
         return on in self._history([index])
 
+    def fields(self, nodes: Iterable[int]) -> set[str]:
+        """The fields of the data that nodes are computed from."""
+        graph = self._game.graphs[-1]
+        read = {graph.nodes[index].name for index in self._history(nodes) if graph.nodes[index].kind == "input"}
+        return read & set(self._game.fields)
+
     def compute(
-        self, nodes: Sequence[int], batch: Mapping[str, Tensor], first: int, given: Mapping[str, Tensor] | None = None
+        self,
+        nodes: Sequence[int],
+        batch: Mapping[str, Tensor],
+        examples: range,
+        given: Mapping[str, Tensor] | None = None,
+        *,
+        training: bool = False,
     ) -> list[Any]:
         """Values of nodes for a batch, images in [0, 1] (of four dimensions; all others as they are).
 
         Args:
             nodes: Indices, from `node`.
-            batch: Fields of the examples.
-            first: Index of the first example.
+            batch: Fields of the examples; none where nothing depends on them.
+            examples: Indices of the examples.
             given: Flow entries that are not computed.
+            training: A metric learns from these examples: latents and randomness are others than in the measuring, or
+                a metric would be asked about pictures that it has learned.
 
         Raises:
             NumbersError: A value is not finite.
         """
-        count = len(next(iter(batch.values())))
-        inputs = {**batch, **self._latents(nodes, first, count), **(given or {})}
+        first = examples.start + (_TRAINING if training else 0)
+        inputs = {**batch, **self._latents(nodes, range(first, first + len(examples))), **(given or {})}
         on_device = {name: value.to(self.device) for name, value in inputs.items()}
         devices = [self.device] if self.device.type == "cuda" else []
         # Operations with randomness draw from the global generator.
@@ -89,7 +105,7 @@ class Model:
             self._place_operations(nodes)
             values = compute_nodes(self._game, nodes, on_device, networks=self._networks, phase=-1, step=self._step)
         for index, value in zip(nodes, values, strict=True):
-            self._check_finite(index, value, first, count)
+            self._check_finite(index, value, examples)
         return [map_tensors(self.to_unit, value) for value in values]
 
     def to_unit(self, value: Tensor) -> Tensor:
@@ -103,13 +119,13 @@ class Model:
     def _for_metrics(self, value: Tensor) -> Tensor:
         return value.cpu() if self.device.type == "mps" else value  # metrics use float64, which MPS has not
 
-    def _latents(self, nodes: Sequence[int], first: int, count: int) -> dict[str, Tensor]:
+    def _latents(self, nodes: Sequence[int], draws: range) -> dict[str, Tensor]:
         needed = {self._game.graphs[-1].nodes[index].name for index in self._history(nodes)}
         result = {}
         for name in sorted(needed & set(self._game.latents)):
             seed = self._pipeline.inference.seed * 1_000_003 + zlib.crc32(name.encode())
             samples = []
-            for index in range(first, first + count):
+            for index in draws:
                 generator = torch.Generator().manual_seed((seed + index) % 2**63)
                 latent = self._game.latents[name]
                 samples.append(latent.sample(1, generator=generator, device=torch.device("cpu")))
@@ -135,12 +151,12 @@ class Model:
                 pending += [*node.inputs, *(keyword for _, keyword in node.keywords)]
         return found
 
-    def _check_finite(self, index: int, value: Any, first: int, count: int) -> None:
+    def _check_finite(self, index: int, value: Any, examples: range) -> None:
         for tensor in tensors(value):
             if not bool(torch.isfinite(tensor).all()):
                 text = self._game.graphs[-1].nodes[index].text
                 raise NumbersError(
                     f"`{text}` gives values that are not finite at step {self._step}",
-                    where=f"examples {first} to {first + count - 1}",
+                    where=f"examples {examples.start} to {examples.stop - 1}",
                     fix="evaluate an earlier checkpoint of this run, or train it again with a lower learning rate",
                 )

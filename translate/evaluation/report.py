@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +23,14 @@ class EvaluationReport:
         run: Name of the run's folder.
         checkpoint: Folder of what was measured.
         step: Its training step.
-        split: The split it was measured on.
+        split: The split it was measured on; `latents` where nothing depended on data.
         n: Examples.
         values: By metric, or `metric.part`.
-        intervals: 95 % interval of the mean by metric, where the metric judges each example.
+        intervals: 95 % interval by metric: of the mean, where it judges each example, or the metric's own.
         baseline: The values that retrieval gets, for metrics that depend on what it stands in for; None = no baseline.
         baseline_intervals: As `intervals`, for the baseline.
         ratio: Value of the output divided by that of the baseline, where that is not zero.
+        unavailable: By metric, why it could not be measured (weights that are not there) and what to do.
         overlap: Held-out examples with a picture that is in the training data too; None = not looked for.
         seconds: Duration of the whole evaluation.
         device: Where the networks ran.
@@ -52,12 +53,15 @@ class EvaluationReport:
     seconds: float
     device: str
     versions: Mapping[str, str]
+    unavailable: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as plain data, with null for what is not finite."""
-        return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+        """The report as plain data, with null for the values that are not finite or unavailable."""
+        plain = {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+        plain["values"] |= dict.fromkeys(self.unavailable)
+        return plain
 
     def table(self) -> Table:
         """The report for a terminal: one row for each value."""
@@ -75,6 +79,8 @@ class EvaluationReport:
             if self.baseline is not None:
                 cells += [number(self.baseline.get(name)), number(self.ratio.get(name))]
             table.add_row(name, *cells)
+        for name in self.unavailable:
+            table.add_row(name, "unavailable", *["-"] * (len(headings) - 1))
         return table
 
 

@@ -40,3 +40,51 @@ def translate_components() -> Iterable[Component]:
         target="translate_plugins.metrics.gradient_energy_ratio:GradientEnergyRatio",
         summary="Sharpness beside that of the targets.",
     )
+    yield Component(
+        kind="metric",
+        name="pixel_agreement",
+        target="translate_plugins.metrics.pixel_agreement:PixelAgreement",
+        summary="Share of equal black and white pixels in pairs, beside wrong pairs (CoGAN's PAR).",
+    )
+    yield Component(
+        kind="metric",
+        name="correlation",
+        target="translate_plugins.metrics.correlation:Correlation",
+        summary="Pearson correlation of pairs of pictures, beside wrong pairs.",
+    )
+    yield Component(
+        kind="metric",
+        name="diversity",
+        target="translate_plugins.metrics.diversity:Diversity",
+        summary="Variance of the outputs beside that of the targets.",
+    )
+    yield Component(
+        kind="metric",
+        name="palette_accuracy",
+        target="translate_plugins.metrics.palette_accuracy:PaletteAccuracy",
+        summary="Pixel and class accuracy of painted label maps.",
+    )
+    yield Component(
+        kind="metric",
+        name="classifier",
+        target="translate_plugins.metrics.classifier:Classifier",
+        summary="Class agreement and Frechet distance by a classifier trained on the spot.",
+    )
+    yield Component(
+        kind="metric",
+        name="frechet_inception",
+        target="translate_plugins.metrics.frechet_inception:FrechetInception",
+        summary="FID, where the Inception weights are there.",
+    )
+    yield Component(
+        kind="metric",
+        name="kernel_inception",
+        target="translate_plugins.metrics.kernel_inception:KernelInception",
+        summary="KID, where the Inception weights are there.",
+    )
+    yield Component(
+        kind="metric",
+        name="lpips",
+        target="translate_plugins.metrics.lpips:Lpips",
+        summary="Learned perceptual distance, where the weights are there.",
+    )
