@@ -10,8 +10,8 @@ meta device. The result must be a `PipelineError` (exit code 2) whose problems a
 - Names that the author of the file chose (of networks, values, losses, turns, exports, metrics) have no right answer
   where they stand as keys. Renaming one must be reported if something else in the file refers to it, else it is legal.
 - Texts that are the user's own (the description, names of folders) name nothing, and a layer of a `stack` with another
-  number is another layer (its own tests damage those). Weights, thresholds of losses and the lower end of the value
-  range have no smallest value.
+  number is another layer (its own tests damage those). Weights, labels of losses, thresholds, values of schedules
+  and the lower end of the value range have no smallest value.
 
 A fixed sample of the damages of each pipeline is tried by default, all of them with `-m slow`.
 """
@@ -44,7 +44,10 @@ from translate.plugin_manager import default_manager
 SHIPPED = sorted(default_manager().catalogue.pipelines)
 FREE_NAMES = ("networks", "flow", "losses", "latents", "schedules", "turns", "export", "evaluation.metrics")
 FREE_TEXTS = re.compile(r"description|data\.(root|folder|folders.*)|networks\.\w+\.layers\.\d+")
-UNBOUNDED = re.compile(r"(phases\.\d+\.)?losses\.\w+\.(weight|a|b|c)|turns\.\w+\.skip_below|data\.value_range\.0")
+UNBOUNDED = re.compile(
+    r"(phases\.\d+\.)?losses\.\w+\.(weight|a|b|c)|(schedules\.\w+|.*\.lr)\.(initial|final|values\.\d+)"
+    r"|turns\.\w+\.skip_below|data\.value_range\.0"
+)
 SAMPLE = 25
 WORD = re.compile(r"[^\W\d]\w*")
 ENOUGH = 0.95

@@ -24,6 +24,80 @@ def pictures(run: Run, steps: int) -> list[str]:
     ]
 
 
+# -- D1: the shape of pix2pix -----------------------------------------------------------------------------------------
+
+
+def shape(run: Run) -> Values:
+    """Build the full-size pix2pix and measure what the paper says of it."""
+    import torch
+
+    from translate.pipeline import load_pipeline
+    from translate.pipeline.building import build
+    from translate.pipeline.inference_form import inference_networks
+    from translate.specs import Image
+
+    settings = ["data.root=unused", f"training.seed={run.seed}", *run.changes]
+    pipeline = load_pipeline("pix2pix", settings)
+    picture = Image(3, 256, 256)
+    game = build(pipeline, {"source": picture, "target": picture})
+    with torch.no_grad():
+        judge = game.networks["D"].double().eval()
+        x = torch.zeros(1, 3, 256, 256, dtype=torch.float64)
+        before = judge(x, x)
+        x[:, :, 128, 128] = 1.0
+        seen = (judge(x, x) - before).abs()[0, 0] > 0
+        side = before.shape[-1]
+        # A pixel changes as many cells of a row as patches of this side, one every 8 pixels, can hold it.
+        moved = torch.zeros(1, 3, 256, 256, dtype=torch.float64).requires_grad_()
+    with torch.enable_grad():
+        judge(moved, moved)[0, 0, side // 2, side // 2].backward()
+    field = int((moved.grad.abs().sum((0, 1)) > 0).any(0).sum())
+    networks = {
+        mode: inference_networks(game.networks, pipeline.inference.model_copy(update={"dropout": mode}))
+        for mode in ("on", "off")
+    }
+    image = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(run.seed)) * 2 - 1
+    on, off = (networks[mode]["G"].float()(image) for mode in ("on", "off"))
+    inner = []
+    encoder = game.networks["G"].encoder
+    hook = encoder[-1].register_forward_hook(lambda *found: inner.append(found[-1].shape[-1]))
+    game.networks["G"].eval()(image)
+    hook.remove()
+    return {
+        "output side": side,
+        "cells that see a pixel": float(seen.sum()),
+        "receptive field": field,
+        "bottleneck side": inner[0],
+        "dropout at test time": float((on - off).abs().max() > 0),
+        "L1 weight": float(pipeline.resolved["losses"]["reconstruction"]["weight"]),
+    }
+
+
+SHAPE: Final = [
+    Check(
+        name="D1_shape",
+        claim="The full-size pix2pix has the discriminator, bottleneck, test-time dropout and weight of the paper.",
+        needs=[],
+        measure=shape,
+        bounds=[
+            Bound(value="output side", least=30, most=30),
+            Bound(value="receptive field", least=70, most=70),
+            Bound(value="bottleneck side", least=1, most=1),
+            Bound(value="dropout at test time", least=1),
+            Bound(value="L1 weight", least=100, most=100),
+        ],
+        controls={
+            "four halvings": (
+                (
+                    "networks.D={discriminator: stack, layers: [c64k4s2 leaky, c128k4s2 batch leaky, "
+                    "c256k4s2 batch leaky, c512k4s2 batch leaky, c1k4p1]}"
+                ),
+            )
+        },
+        note="The control is the discriminator of a widely copied script: 94 pixels.",
+    )
+]
+
 # -- D2: pix2pix and its ablations ------------------------------------------------------------------------------------
 
 
@@ -170,4 +244,4 @@ CONTEXT: Final = [
     )
 ]
 
-PAIRED: Final[Sequence[Check]] = [*PIX2PIX, *PIX2PIX_HD, *CONTEXT]
+PAIRED: Final[Sequence[Check]] = [*SHAPE, *PIX2PIX, *PIX2PIX_HD, *CONTEXT]

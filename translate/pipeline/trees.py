@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from translate.errors import did_you_mean
+
 
 def map_tensors(function: Callable[[torch.Tensor], Any], value: Any) -> Any:
     """Apply a function to every tensor of a nested value and keep the nesting."""
@@ -55,5 +57,6 @@ def read_attribute(value: Any, name: str) -> Any:
         parts = list(names)
         if name in parts:
             return getattr(value, name)
-    msg = f"there is no part '{name}' (parts: {', '.join(map(str, parts)) or 'none, it is a plain tensor'})"
+    listed = ", ".join(map(str, parts)) or "none, it is a plain tensor"
+    msg = f"there is no part '{name}'.{did_you_mean(name, map(str, parts))} Parts: {listed}"
     raise AttributeError(msg)

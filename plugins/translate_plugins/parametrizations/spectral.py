@@ -29,6 +29,7 @@ def spectral(network: nn.Module, /, *, iterations: Annotated[int, Field(ge=1)] =
         iterations: Power iterations at each forward; 1 in the paper.
     """
     for module in list(network.modules()):
-        if isinstance(module, _LAYERS):
+        # On the meta device only shapes count, and they stay; power iterations there take seconds in a large network.
+        if isinstance(module, _LAYERS) and not module.weight.is_meta:
             parametrizations.spectral_norm(module, n_power_iterations=iterations)
     return network

@@ -23,12 +23,12 @@ def test_the_small_pipeline_is_right(load):
         ("by:", "bye:", "evaluation.baseline.bye: no such key. Did you mean 'by'?"),
         # names of components
         ("toy_data", "toy_dta", "game.yaml:1:17: data.dataset: 'toy_dta' is not a dataset. Did you mean 'toy_data'?"),
-        ("loss: l1", "loss: l", "'l' is not a loss. Did you mean 'l1' or 'l2'?"),
+        ("loss: l1", "loss: l", "'l' is not a loss. Did you mean 'kl' or 'l1' or 'l2'?"),
         ("loss: bce", "loss: 3", "losses.adversarial.loss: must be the name of a loss (got 3)"),
         ("{generator: toy_dense, makes: target}", "toy_dense", "networks.G: must be a component, as {generator: NAME"),
         ("{generator: toy_dense, makes: target}", "{makes: target}", "needs `generator: NAME` or `discriminator: NAME"),
         # required
-        ("of: fake, to: target, weight", "of: fake, weight", "is required: loss 'l1' takes the expressions of, to."),
+        ("of: fake, to: target, weight", "of: fake, weight", "loss 'l1' takes the expressions of, to, weights."),
         ("{latent: normal, size: 3}", "{latent: normal, size: []}", "latents.z.size: "),
         ("inputs: [source, z], ", "", "export.translate.inputs: is required"),
         ("by: source, ", "", "evaluation.baseline.by: is required"),

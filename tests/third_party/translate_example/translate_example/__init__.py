@@ -13,6 +13,7 @@ def translate_components() -> Iterable[Component]:
     networks, parts = "translate_example.networks", "translate_example.parts"
     yield Component(kind="generator", name="plain", target=f"{networks}:plain", summary="Three convolutions.")
     yield Component(kind="discriminator", name="small", target=f"{networks}:small", summary="Two convolutions.")
+    yield Component(kind="parametrization", name="unit", target=f"{parts}:unit", summary="Weights of norm 1.")
     yield Component(kind="loss", name="charbonnier", target=f"{parts}:charbonnier", summary="A smooth L1.")
     yield Component(kind="operation", name="flip", target=f"{parts}:flip", summary="Mirror images.")
     yield Component(kind="latent", name="sphere", target=f"{parts}:Sphere", summary="Uniform on a sphere.")

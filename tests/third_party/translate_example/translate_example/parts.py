@@ -1,4 +1,4 @@
-"""A loss, an operation, a latent, a schedule and a metric."""
+"""A parametrisation, a loss, an operation, a latent, a schedule and a metric."""
 
 from __future__ import annotations
 
@@ -6,9 +6,22 @@ from typing import Annotated
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from translate import Vector
+
+
+def unit(network: nn.Module, /) -> nn.Module:
+    """Weight normalisation of every dense layer and convolution (Salimans & Kingma 2016, arXiv 1602.07868).
+
+    Args:
+        network: Changed in place.
+    """
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            weight_norm(module)
+    return network
 
 
 def charbonnier(of: Tensor, to: Tensor, *, eps: Annotated[float, Field(gt=0)] = 1e-3) -> Tensor:
