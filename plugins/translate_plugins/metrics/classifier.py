@@ -35,9 +35,9 @@ class Classifier:
       class that it sees in the partner picture.
     - `confidence`: mean of the largest class probability of `of`. `classes`: number of classes with more than 2 % of
       `of`; below the true number, modes are missing.
-    - `frechet` (`to`): squared Frechet distance of the 64 features before the last ReLU between `of` and `to` (as FID,
-      Heusel et al. 2017, arXiv 1706.08500, equation 6, with covariances divided by n - 1). It is too large for small
-      sets, by an amount that falls as 1 / n: compare distances of equally many examples only. `floor` is the distance
+    - `frechet` (`to`): squared Frechet distance of the 64 features of the last hidden layer between `of` and `to` (as
+      FID, Heusel et al. 2017, arXiv 1706.08500, equation 6, with covariances divided by n - 1). It is too large for
+      small sets, the more the fewer they are: compare distances of equally many examples only. `floor` is the distance
       between two random halves of `to`: real against real, with the error of half the examples.
     - `accuracy` (`to` and `to_label`): share of real held-out images that the classifier gets right. It bounds what
       agreement can be.
@@ -173,9 +173,7 @@ class Classifier:
         if not accuracy:
             texts.append("the classifier was not tested: give `to` and `to_label`, real images with their labels")
         elif (share := float(torch.cat(accuracy).mean())) < GOOD:
-            texts.append(
-                f"the classifier itself is right on {share:.0%} of real images only; its other numbers say little"
-            )
+            texts.append(f"the classifier is right on only {share:.0%} of real images; its other numbers say little")
         return texts
 
     def _agree(self, seen: Tensor, wanted: Tensor) -> None:

@@ -13,20 +13,20 @@ from torch.nn import functional as F
 from translate.errors import ComponentError
 
 FEATURES: Final = 64
-SMALLEST: Final = 16  # pixels: two unpadded convolutions of 5 with two halvings leave one
+SMALLEST: Final = 12  # pixels: halved, without a border of two pixels, and halved again, one is left
 _LARGEST_MAP: Final = 7
 
 
 class SmallClassifier(nn.Module):
     """conv16k5 - pool - conv32k5 - pool - fc64 - fc, for images of about 28 pixels; larger ones are pooled further.
 
-    Convolutions are not padded; pooling takes the largest of 2 x 2 and goes on until at most 7 x 7 are left. The
-    weights are drawn from a generator of their own as torch does it, uniform within 1 / sqrt(inputs).
+    Only the first convolution is padded; pooling takes the largest of 2 x 2 and goes on until at most 7 x 7 are left.
+    The weights are drawn from a generator of their own as torch does it, uniform within 1 / sqrt(inputs).
 
     Args:
         channels: Of the images.
-        height: Of the images, at least 16.
-        width: Of the images, at least 16.
+        height: Of the images, at least 12.
+        width: Of the images, at least 12.
         classes: Number of classes.
         seed: Seed of the weights.
     """
@@ -34,14 +34,14 @@ class SmallClassifier(nn.Module):
     def __init__(self, channels: int, height: int, width: int, classes: int, *, seed: int) -> None:
         super().__init__()
         self.shape = (channels, height, width)
-        sides = [((side - 4) // 2 - 4) // 2 for side in (height, width)]
+        sides = [(side // 2 - 4) // 2 for side in (height, width)]
         pools = 2
         while max(sides) > _LARGEST_MAP:
             sides = [max(1, side // 2) for side in sides]
             pools += 1
         self._more_pools = pools - 2
         with torch.device("meta"):  # torch's own start would take numbers from the global generator
-            self.conv1 = nn.Conv2d(channels, 16, 5)
+            self.conv1 = nn.Conv2d(channels, 16, 5, padding=2)
             self.conv2 = nn.Conv2d(16, 32, 5)
             self.fc1 = nn.Linear(32 * sides[0] * sides[1], FEATURES)
             self.fc2 = nn.Linear(FEATURES, classes)
@@ -54,7 +54,7 @@ class SmallClassifier(nn.Module):
                     parameter.uniform_(-limit, limit, generator=generator)
 
     def features(self, images: Tensor) -> Tensor:
-        """What the last hidden layer gives before its ReLU; N x 64.
+        """What the last hidden layer gives; N x 64.
 
         Args:
             images: N x C x H x W in [0, 1].
@@ -63,12 +63,11 @@ class SmallClassifier(nn.Module):
         x = F.max_pool2d(F.relu(self.conv2(x)), 2)
         for _ in range(self._more_pools):
             x = F.max_pool2d(x, [min(2, side) for side in x.shape[2:]])
-        features: Tensor = self.fc1(x.flatten(1))
-        return features
+        return F.relu(self.fc1(x.flatten(1)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits of features; N x classes."""
-        logits: Tensor = self.fc2(F.relu(features))
+        logits: Tensor = self.fc2(features)
         return logits
 
 
@@ -87,7 +86,7 @@ def train_classifier(
         seed: Of weights and order.
 
     Raises:
-        ComponentError: The images are smaller than 16 pixels.
+        ComponentError: The images are smaller than 12 pixels.
     """
     channels, height, width = images.shape[1:]
     if min(height, width) < SMALLEST:

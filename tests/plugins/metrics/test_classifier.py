@@ -118,7 +118,8 @@ def test_wrong_labels_teach_wrong_classes():
     held_out = classes(160, 19)
     metric.update(bars(held_out, 20), bars(held_out, 21), to_label=held_out)
     assert metric.compute()["accuracy"].mean() < 0.05
-    assert any("the classifier itself is right on" in text for text in metric.warnings())
+    assert len(metric.warnings()) == 1
+    assert "the classifier is right on only " in metric.warnings()[0]
 
 
 def test_training_repeats_itself_and_leaves_the_global_generator_alone():
@@ -140,13 +141,13 @@ def test_it_trains_where_gradients_are_off():
 
 def test_the_weights_start_as_torch_starts_them():
     network = SmallClassifier(3, 28, 28, 10, seed=0)
-    for layer, inputs in ((network.conv1, 75), (network.conv2, 400), (network.fc1, 512), (network.fc2, 64)):
+    for layer, inputs in ((network.conv1, 75), (network.conv2, 400), (network.fc1, 800), (network.fc2, 64)):
         for values in (layer.weight, layer.bias):
             assert values.abs().max() <= inputs**-0.5
         assert layer.weight.detach().std() == pytest.approx((inputs * 3) ** -0.5, rel=0.1)  # uniform: limit / sqrt(3)
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 64, 64), (1, 32, 48), (3, 16, 16), (1, 16, 100)])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 64, 64), (1, 32, 48), (3, 12, 12), (1, 12, 100)])
 def test_images_of_many_sizes(shape):
     network = SmallClassifier(*shape, 10, seed=0)
     assert network(network.features(torch.rand(2, *shape))).shape == (2, 10)
@@ -183,8 +184,8 @@ def test_it_must_have_been_trained_on_images_that_are_large_enough():
     with pytest.raises(ComponentError, match="trained on images of nothing"):
         Classifier().update(torch.zeros(1, 1, 20, 20))
     small = Classifier()
-    small.fit(torch.zeros(4, 1, 15, 20), torch.zeros(4).long())
-    with pytest.raises(ComponentError, match=r"16x16 at least \(got 15x20\)"):
+    small.fit(torch.zeros(4, 1, 11, 20), torch.zeros(4).long())
+    with pytest.raises(ComponentError, match=r"12x12 at least \(got 11x20\)"):
         small.fitted()
     one = trained()
     with pytest.raises(ComponentError, match="has seen no examples"):

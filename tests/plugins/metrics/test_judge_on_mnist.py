@@ -56,7 +56,7 @@ def test_the_judge_is_good_and_its_distances_are_in_order(digits):
     found, real = measured(judge, images[:10_000].float() / 255, test, label=labels[:10_000], to_label=test_labels)
     print(f"accuracy {found['accuracy'].mean():.4f}, FD(real, real) {found['frechet']}, floor {found['floor']:.2f}")
     assert found["accuracy"].mean() >= 0.98
-    assert found["agreement"].mean() >= 0.98
+    assert found["agreement"].mean() >= 0.975
     assert found["classes"] == 10
     assert real <= 3
     assert found["floor"] <= 4
