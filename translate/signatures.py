@@ -36,6 +36,7 @@ What a class of metric has. Its expressions are those of `update` and `fit`, and
 | `compute()` | last: gives a part, or parts by name (see `translate.evaluation.measures`) |
 | `warnings()`, optional | after `compute`: texts for the report, such as that a set is too small |
 | `unavailable()`, optional | before anything: what is missing and how to get it, such as weights; None = nothing |
+| `least_batch: int` | operations | examples that one process must see at once for it to do anything |
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ def marked(
     makes_leaf: bool | None = None,
     needs_constraint: bool | None = None,
     bounds_weights: bool | None = None,
+    least_batch: int | None = None,
 ) -> Callable[[F], F]:
     """Give a function attributes of the module's second table; a class has them in its body.
 
@@ -81,6 +83,7 @@ def marked(
         "makes_leaf": makes_leaf,
         "needs_constraint": needs_constraint,
         "bounds_weights": bounds_weights,
+        "least_batch": least_batch,
     }
 
     def mark(factory: F) -> F:

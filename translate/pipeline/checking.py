@@ -51,6 +51,7 @@ def check(pipeline: Pipeline, fields: Mapping[str, Spec], *, catalogue: Catalogu
 
 def _check_phase(game: Game, phase: int) -> Iterator[Problem]:
     pipeline = game.pipeline
+    yield from _too_small_batches(game, phase)
     refused = list(_refused_losses(game, phase))
     if refused:
         yield from refused
@@ -68,6 +69,19 @@ def _check_phase(game: Game, phase: int) -> Iterator[Problem]:
             yield from _known_wrong(game, plan, phase)
     finally:
         evaluator.release()
+
+
+def _too_small_batches(game: Game, phase: int) -> Iterator[Problem]:
+    """Operations that compare the examples of a batch, where one process sees too few of them at once."""
+    count = _examples_at_once(game)
+    for node in game.graphs[phase].nodes:
+        least = getattr(node.operation[0].factory, "least_batch", 1) if node.operation else 1
+        if count < least:
+            text = (
+                f"{node.name} needs {least} examples at once, and with this batch size a process sees {count}: "
+                "it would do nothing. Set a larger `training.batch_size`, or a smaller `accumulate`"
+            )
+            yield game.pipeline.problem(node.path, text, column=node.column, phase=phase)
 
 
 def _refused_losses(game: Game, phase: int) -> Iterator[Problem]:
@@ -93,8 +107,7 @@ def _idle_networks(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
 def _run_turn(game: Game, evaluator: Evaluator, plan: Plan, phase: int) -> Iterator[Problem]:
     """Evaluate a turn's losses one by one, so that each is reported."""
     pipeline, terms = game.pipeline, plan.terms
-    training = pipeline.training
-    count = max(1, training.batch_size // (training.accumulate * training.devices * training.nodes))
+    count = _examples_at_once(game)
     fields = {name: example(spec, count) for name, spec in game.fields.items()}
 
     def sample(name: str) -> torch.Tensor:
@@ -114,6 +127,12 @@ def _run_turn(game: Game, evaluator: Evaluator, plan: Plan, phase: int) -> Itera
                 yield pipeline.problem(("losses", term.name), text, phase=phase)
     finally:
         plan.terms = terms
+
+
+def _examples_at_once(game: Game) -> int:
+    """Examples that one process sees in one part of a batch."""
+    training = game.pipeline.training
+    return max(1, training.batch_size // (training.accumulate * training.devices * training.nodes))
 
 
 def _failed(game: Game, term: PlannedTerm, draw: Draw, exc: Exception, phase: int) -> Problem:

@@ -39,7 +39,7 @@ def stack(
 
     Args:
         *inputs: Images (or latent maps) of one size, vectors and labels, in any mix.
-        layers: The layers in order. Each is `fc500`, `fc256x4x4`, `c64k4s2` (convolution: 64 maps, kernel 4, stride 2) or
+        layers: The layers in order. Each is `fc500`, `fc256x4x4`, `c64k4s2` (convolution: 64 maps, kernel 4, stride 2),
             `t64k4s2` (transposed), both also with `p1` (padding), `v` (none) or `r` (reflected); `pool2`, `avg2`,
             `up2`, `flat` or `mean`. `*` stands for the number that `makes` needs. Then any of batch, instance, layer,
             relu, leaky (leaky0.1), prelu, elu, tanh, sigmoid, dropout0.5, in the order in which they work.

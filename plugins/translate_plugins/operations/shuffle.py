@@ -17,6 +17,8 @@ class Shuffle(nn.Module):
         N x ... -> N x ...
     """
 
+    least_batch = 2
+
     def __init__(self) -> None:
         super().__init__()
 

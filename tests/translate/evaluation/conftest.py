@@ -6,7 +6,7 @@ import sys
 import types
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from translate import Component, Image, hookimpl
+from translate import Component, Image, Vector, hookimpl
 from translate.errors import DataError
 from translate.pipeline.building import build
 from translate.pipeline.loading import load_pipeline
@@ -137,12 +137,88 @@ class Infinite:
         return float("inf")
 
 
+class Learner:
+    """The mean of what it learned, beside what it is measured on; `log` holds what every one of them was given."""
+
+    log: ClassVar[list[tuple[str, Any]]] = []
+
+    def __init__(self, *, fit_count: Annotated[int, Field(ge=1)] | None = None, note: str = "") -> None:
+        self.learned: list[float] = []
+        self.mean = float("nan")
+        self.seen: list[float] = []
+
+    def fit(self, examples: Tensor, more: Tensor | None = None) -> None:
+        self.log.append(("fit", examples.clone()))
+        self.learned += examples.flatten(1).mean(1).tolist()
+
+    def fitted(self) -> None:
+        self.log.append(("fitted", len(self.learned)))
+        self.mean = float(np.mean(self.learned))
+
+    def update(self, of: Tensor, to: Tensor | None = None) -> None:
+        self.log.append(("update", of.clone()))
+        self.seen += of.flatten(1).mean(1).tolist()
+
+    def compute(self) -> dict[str, Any]:
+        return {"learned": self.mean, "seen": torch.tensor(self.seen)}
+
+
+class Forms:
+    """Parts of every form, or a wrong one."""
+
+    def __init__(self, *, form: str = "all") -> None:
+        self.form = form
+
+    def update(self, of: Tensor) -> None:
+        """Nothing is kept."""
+
+    def compute(self) -> Any:
+        each = np.arange(10.0)
+        right = {"number": 2.5, "tensor": torch.from_numpy(each), "array": each, "pair": (4.0, (3.0, 6.0)),
+                 "bare": (5.0, None), "endless": (1.0, (0.0, float("inf")))}  # fmt: skip
+        wrong = {"text": "x", "matrix": np.zeros((2, 2)), "empty": np.zeros(0), "triple": (1.0, 2.0, 3.0)}
+        return right if self.form == "all" else {"part": wrong[self.form]}
+
+    def warnings(self) -> Any:
+        return ["a set of toys"] if self.form == "all" else "no list"
+
+
+class Absent:
+    """A metric whose weights are not there."""
+
+    def __init__(self, *, reason: str | None = "its weights are not at X. Get Y") -> None:
+        self.reason = reason
+
+    def unavailable(self) -> Any:
+        return self.reason
+
+    def update(self, of: Tensor) -> None:
+        assert self.reason is None
+
+    def compute(self) -> float:
+        return 1.0
+
+
+class Painter(nn.Module):
+    """A grey picture for each latent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor(0.3))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.tanh(self.a * z[:, :1, None, None]).expand(-1, 3, SIZE, SIZE)
+
+
+def painter(z: Vector, /, *, makes: Image) -> nn.Module:
+    """A generator that sees no data."""
+    return Painter()
+
+
 class Normal:
     """A latent."""
 
     def __init__(self, *, size: int = 3) -> None:
-        from translate import Vector
-
         self.spec = Vector(size)
 
     def sample(self, count: int, *, generator: torch.Generator, device: torch.device) -> Tensor:
@@ -158,11 +234,20 @@ class Noise(nn.Module):
 
 PARTS = {
     "dataset": {"negatives": negatives},
-    "generator": {"affine": affine},
+    "generator": {"affine": affine, "painter": painter},
     "loss": {"l1": l1_loss},
     "latent": {"normal": Normal},
     "operation": {"noise": Noise},
-    "metric": {"l1": l1, "scaled": scaled, "range": Range, "infinite": Infinite, "wrong_shape": wrong_shape},
+    "metric": {
+        "l1": l1,
+        "scaled": scaled,
+        "range": Range,
+        "infinite": Infinite,
+        "wrong_shape": wrong_shape,
+        "learner": Learner,
+        "forms": Forms,
+        "absent": Absent,
+    },
 }
 
 

@@ -197,6 +197,14 @@ def test_a_loss_that_refuses_to_be_made_is_a_problem_at_its_place(load, tmp_path
     assert "there are no weights of VGG-19 at vgg19.pth" in text
 
 
+def test_an_operation_between_examples_needs_several_of_them(load):
+    stddev = ('real: "D(source, target)"', 'real: "D(source, minibatch_stddev(target))"')
+    both = (stddev, ('fake: "D(source, fake)"', 'fake: "D(source, minibatch_stddev(fake))"'))
+    assert not load(*both, whole=True).problems
+    text = str(load(*both, ("batch_size: 4", "batch_size: 4\n  accumulate: 4"), whole=True))
+    assert "losses.adversarial.real: minibatch_stddev needs 2 examples at once" in text
+
+
 def test_built_in_components_say_what_the_check_reads():
     manager = PluginManager()
     manager.load_entry_points()
