@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Final
+
 from translate import marked
 from translate.data import DataRequest
+from translate.errors import DataError
+from translate.pictures import shown
 from translate_datasets.folders import Shares, find_files
 from translate_datasets.independent import Independent
 from translate_datasets.layouts import Layout
 from translate_datasets.picture_sets import FileSet
 from translate_datasets.reading import CacheSize, Channels, Reader
+
+_UNPAIRED: Final = re.compile(r"(train|val|test)[A-Z]")
 
 
 @marked(field_names=("image", "label"))
@@ -35,8 +43,19 @@ def labelled_folders(
         cache_mb: Megabytes of decoded pictures kept in memory (in each worker process).
 
     Raises:
-        DataError: There are no class folders, or one of them is empty.
+        DataError: There are no class folders, one of them is empty, or they are named like splits of unpaired data.
     """
     (files,) = find_files(request, root, Layout(classes=True), shares)
+    _refuse_splits(root)
     pictures = FileSet(request, files, channels, Reader(cache_mb))
     return Independent(request, {"image": pictures}, {"label": "image"})
+
+
+def _refuse_splits(root: str) -> None:
+    """Refuse `trainA`, `testB` ...: taken for classes, the test pictures would be trained on."""
+    base = Path(root).expanduser()
+    named = sorted(path.name for path in base.iterdir() if path.is_dir() and _UNPAIRED.fullmatch(path.name))
+    if named:
+        what = f"the folders {', '.join(named)} are splits of unpaired data, not classes"
+        fix = "use data.dataset: unpaired_folders, or make folders train/CLASS and test/CLASS"
+        raise DataError(what, where=shown(base), fix=fix)

@@ -314,3 +314,13 @@ def test_the_pictures_are_not_lent_out_for_writing(both: Path) -> None:
     example = unpaired(both).example(0, GENERATOR)
     assert not example["a"].flags.writeable
     assert np.array_equal(example["a"], picture(0))
+
+
+def test_splits_of_unpaired_data_are_not_classes(tmp_path):
+    for name in ("trainA", "trainB", "testA", "testB"):
+        fill(tmp_path / name, stems(2))
+    with pytest.raises(
+        DataError, match="the folders testA, testB, trainA, trainB are splits of unpaired data"
+    ) as caught:
+        labelled(tmp_path)
+    assert "unpaired_folders" in caught.value.fix

@@ -109,7 +109,10 @@ COGAN: Final = [
 METRICS: Final = (
     "evaluation.metrics.truth={metric: l1, of: fake_b, to: truth_b}",
     "evaluation.metrics.pixels={metric: pixel_agreement, of: fake_b, to: truth_b}",
-    "evaluation.metrics.judge={metric: classifier, of: fake_b, to: b, label: label_a, examples: b, labels: label_b}",
+    (
+        "evaluation.metrics.judge={metric: classifier, of: fake_b, to: b, to_label: label_b, label: label_a, "
+        "examples: b, labels: label_b}"
+    ),
 )
 
 
@@ -261,7 +264,6 @@ def colour_and_depth(run: Run) -> Values:
     settings = [
         f"data.root={run.data / 'rgbd'}",
         "data.shares=[1, 0, 0]",
-        "data.transforms=[{Resize: {height: 120, width: 160}}, {RandomCrop: 64}, HorizontalFlip]",
         f"training.steps={steps}",
         *both("scale", scale, "trunk", "G_a", "G_b", "D_a", "D_b", "D"),
     ]

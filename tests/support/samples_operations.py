@@ -14,6 +14,7 @@ SAMPLES: dict[tuple[str, str], dict[str, Any]] = {
     ("operation", "chroma"): {"inputs": [_IMAGE]},
     ("operation", "lab_to_rgb"): {"inputs": [Image(1, 16, 16), Image(2, 16, 16)]},
     ("operation", "one_hot"): {"inputs": [Label(4)], "choices": {"classes": 4}},
+    ("operation", "crop"): {"choices": {"border": 3}},
     ("operation", "halves"): {"inputs": [Vector(8)]},
     ("operation", "sample_code"): {"inputs": [Vector(8)]},
     ("operation", "sample_patches"): {"choices": {"count": 5}},

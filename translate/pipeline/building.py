@@ -314,6 +314,7 @@ class _MetaRun:
             value = read_attribute(values[0], node.name)
             return value, derive_spec(value, None)
         if node.kind == "operation":
+            _check_range(node, [spec for _, spec in arguments])
             result = game.operation(node)(*values)
             return result, derive_spec(result, _like([spec for _, spec in arguments]))
         return self._call_network(phase, node, values, [spec for _, spec in arguments if spec is not None])
@@ -361,6 +362,25 @@ class _MetaRun:
             msg = "what a network makes must be an image, a vector or a label"
             raise ComponentError(msg)
         return spec
+
+
+def _check_range(node: Node, given: Sequence[Spec | None]) -> None:
+    """Refuse an operation whose `low` and `high` are not the range of the images that it is given.
+
+    Raises:
+        ComponentError: They are not; says what to write.
+    """
+    assert node.operation is not None
+    _, choices = node.operation
+    images = [spec for spec in given if isinstance(spec, specs.Image) and spec.high < UNBOUNDED]
+    for spec in images:
+        wanted = {key: getattr(spec, key) for key in ("low", "high") if key in choices}
+        wrong = {key: value for key, value in wanted.items() if choices[key] != value}
+        if wrong:
+            written = ", ".join(f"{key}={value:g}" for key, value in wrong.items())
+            raise ComponentError(
+                f"{node.name} is told another value range than that of {spec}", fix=f"write {node.name}(..., {written})"
+            )
 
 
 def example(spec: Spec, count: int, device: str = "meta") -> torch.Tensor:

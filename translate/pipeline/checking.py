@@ -157,6 +157,7 @@ def _known_wrong(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
         loss = term.term.use.entry.factory
         networks = _networks_of(game, phase, term)
         texts = []
+        learning = _learning_networks(game, plan, phase, term)
         if getattr(loss, "is_penalty", False):
             if optimizer.clip_weights is not None:
                 texts.append("a gradient penalty and weight clipping constrain the same thing; remove one of them")
@@ -164,15 +165,15 @@ def _known_wrong(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
                 f"network '{name}' has batch normalisation, which ties the examples of a batch together, so a "
                 "penalty on each example's gradient is not defined (Gulrajani et al. 2017, section 4). Give the "
                 "network another normalisation: `norm: instance`, `layer` or `none`"
-                for name in networks
+                for name in learning
                 if _has_batch_norm(game.networks[name])
             ]
         if getattr(loss, "needs_constraint", False) and plan.turn.side == "discriminators":
             texts += [
                 f"nothing bounds the slope of critic '{name}', so this loss has no minimum (Arjovsky et al. 2017, "
                 "section 3). Add a gradient penalty, `clip_weights` to the optimiser, or `weights: spectral`"
-                for name in networks
-                if name in plan.turn.learn and not _is_bounded(game, plan, name, phase)
+                for name in learning
+                if not _is_bounded(game, plan, name, phase)
             ]
         if getattr(loss, "expects_logits", False):
             texts += [
@@ -191,7 +192,14 @@ def _is_bounded(game: Game, plan: Plan, network: str, phase: int) -> bool:
     if weights is not None and getattr(weights.entry.factory, "bounds_weights", False):
         return True
     penalties = [term for term in plan.terms if getattr(term.term.use.entry.factory, "is_penalty", False)]
-    return any(network in _networks_of(game, phase, term) for term in penalties)
+    return any(network in _learning_networks(game, plan, phase, term) for term in penalties)
+
+
+def _learning_networks(game: Game, plan: Plan, phase: int, term: PlannedTerm) -> list[str]:
+    """Networks that learn in a turn and that a term's values come through: also the trunk behind a head."""
+    nodes = game.graphs[phase].nodes
+    reached = frozenset[str]().union(*(nodes[slot // 2].networks for _, slot in term.arguments))
+    return [name for name in plan.turn.learn if name in reached]
 
 
 def _networks_of(game: Game, phase: int, term: PlannedTerm) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
@@ -21,6 +22,8 @@ Colour = Annotated[Sequence[Annotated[int, Field(ge=0, le=255)]], Field(min_leng
 MOST_COLOURS: Final = 64
 _MOST_COUNTED: Final = 200_000  # different colours; label maps have dozens, with blended edges thousands
 _COVERED: Final = 0.5  # share of pixels that the palette must hold exactly: less, and these are no label maps
+_EXACT: Final = 0.98  # share below which many pixels are blends of colours
+_APART: Final = 16  # of 255: nearer colours are blends or noise of the commoner one
 
 
 class PaletteAccuracy:
@@ -33,7 +36,8 @@ class PaletteAccuracy:
     would get: an accuracy below it is worth nothing.
 
     The palette is given, or read from label maps of the training split with `examples: FIELD`: all colours that make up
-    a thousandth of the pixels, up to 64. It needs exact colours: label maps resized with `nearest`, and no JPEG.
+    a thousandth of the pixels, up to 64, without those that lie within 16 of a commoner one. It needs exact colours:
+    label maps resized with `nearest`, and no JPEG.
 
     Args:
         palette: Colours, each of as many numbers from 0 to 255 as the label maps have channels; null = read from
@@ -57,6 +61,7 @@ class PaletteAccuracy:
         self._given = palette is not None
         self._least_share = least_share
         self._colours: Counter[tuple[int, ...]] = Counter()
+        self._held = 1.0
         self._parts: list[tuple[Counts, Counts, Counts]] = []
         self._pixels = 0
 
@@ -87,11 +92,14 @@ class PaletteAccuracy:
         if self._given:
             return
         total = self._colours.total()
-        common = self._colours.most_common(MOST_COLOURS)
-        self._palette = [colour for colour, count in common if count >= self._least_share * total]
-        held = sum(self._colours[colour] for colour in self._palette)
-        if len(self._palette) < 2 or held < _COVERED * total:
-            raise self._no_labels(f"{len(self._palette)} colours hold {held / total:.0%} of their pixels")
+        for colour, count in self._colours.most_common():
+            if count < self._least_share * total or len(self._palette) == MOST_COLOURS:
+                break
+            if all(math.dist(colour, other) > _APART for other in self._palette):
+                self._palette.append(colour)
+        self._held = sum(self._colours[colour] for colour in self._palette) / total if total else 0.0
+        if len(self._palette) < 2 or self._held < _COVERED:
+            raise self._no_labels(f"{len(self._palette)} colours hold {self._held:.0%} of their pixels")
         self._colours.clear()
 
     def update(self, of: Any, to: Any) -> None:
@@ -136,6 +144,13 @@ class PaletteAccuracy:
             parts[name] = (value, resampled_interval(value, resampled, [len(true)]))
         parts["majority"] = true[:, true.sum(0).argmax()] / self._pixels
         return parts
+
+    def warnings(self) -> list[str]:
+        """That the palette was read from blended colours."""
+        if self._held >= _EXACT:
+            return []
+        found = f"{len(self._palette)} colours were read from the examples and hold {self._held:.0%} of their pixels"
+        return [f"{found}; the rest are blends: resize label maps with `data.interpolation: {{FIELD: nearest}}`"]
 
     def _classes(self, images: Tensor) -> Tensor:
         """Index of the nearest colour at each pixel, N x (H W); of equally near ones the first."""

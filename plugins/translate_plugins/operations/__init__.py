@@ -144,6 +144,12 @@ def translate_components() -> Iterable[Component]:
     )
     yield Component(
         kind="operation",
+        name="crop",
+        target="translate_plugins.operations.crop:crop",
+        summary="Images without their border.",
+    )
+    yield Component(
+        kind="operation",
         name="halves",
         target="translate_plugins.operations.halves:halves",
         summary="A code cut in two: its means and log variances.",

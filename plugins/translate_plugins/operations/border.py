@@ -32,10 +32,13 @@ def border(
         N x C x H x W -> N x 1 x H x W.
 
     Raises:
-        ComponentError: `patch` is no image.
+        ComponentError: `patch` is no image, or the border leaves nothing inside.
     """
     if patch.ndim != 4:
         raise ComponentError(f"border takes images (got a value of {patch.ndim - 1} dimensions)", fix="pass an image")
+    if 2 * width >= min(patch.shape[2:]):
+        size = "x".join(map(str, patch.shape[2:]))
+        raise ComponentError(f"a border of {width} leaves nothing inside {size}", fix="use a smaller width")
     down, across = (_outer(patch.shape[side], width, patch.device) for side in (2, 3))
     weights = torch.where(down[:, None] | across, weight, 1.0).to(patch.dtype)
     return weights.expand(patch.shape[0], 1, -1, -1)

@@ -22,6 +22,7 @@ PIPELINES = {
     "discogan": "Unpaired cross-domain relations with feature matching (Kim et al. 2017).",
     "dualgan": "Unpaired dual learning with Wasserstein critics (Yi et al. 2017).",
     "dualgan_sigmoid": "DualGAN with sigmoid cross-entropy, its authors' later form.",
+    "fastcut": "CUT without its identity term, lighter (Park et al. 2020).",
     "pix2pix": "Paired translation with a U-Net and a conditional PatchGAN (Isola et al. 2017).",
     "pix2pix_encoder_decoder": "pix2pix with the skip connections cut (Isola et al. 2017, section 4.2).",
     "pix2pix_gan": "The unconditional GAN ablation of pix2pix, which ignores its input.",

@@ -119,6 +119,24 @@ def test_the_palette_is_read_from_examples():
     assert len(rare._palette) == 4
 
 
+def test_blended_colours_are_left_out_and_named():
+    examples = painted(torch.arange(3).repeat_interleave(40).expand(2, 30, -1))
+    clean, blended, much = PaletteAccuracy(), PaletteAccuracy(), PaletteAccuracy()
+    clean.fit(examples)
+    examples[:, :, :, 5:9] += 4 / 255  # near to a colour: merged with it
+    examples[:, :, :, 39:41] = examples[:, :, :, 39:41].mean(3, keepdim=True)  # half way between two: one more
+    blended.fit(examples)
+    much.fit(examples + torch.rand(2, 3, 30, 120, generator=torch.Generator().manual_seed(5)) * 0.02)
+    for metric in (clean, blended):
+        metric.fitted()
+    assert [len(metric._palette) for metric in (clean, blended)] == [3, 4]
+    assert clean.warnings() == []
+    assert len(blended.warnings()) == 1
+    assert "4 colours were read from the examples and hold 97% of their pixels" in blended.warnings()[0]
+    with pytest.raises(ComponentError, match="no label maps"):
+        much.fitted()
+
+
 def test_a_given_palette_is_not_replaced_by_examples():
     metric = PaletteAccuracy(palette=COLOURS)
     metric.fit(torch.rand(2, 3, 8, 8))

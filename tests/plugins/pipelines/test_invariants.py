@@ -131,3 +131,50 @@ def test_a_conditional_generator_sees_its_label(small_data):
     with torch.no_grad():
         one, other = (network(image, torch.tensor([label])) for label in (0, 1))
     assert (one - other).abs().max() > 1e-4
+
+
+def trainable_terms(game, turn: str) -> set[str]:
+    return {term.name for term in Evaluator(game).plan(turn, ()).terms}
+
+
+def test_stargans_discriminator_learns_classes_from_real_pictures_and_the_generator_from_its_own(small_data):
+    game = built("stargan", small_data)
+    assert trainable_terms(game, "discriminators") == {"adversarial", "penalty", "class_real"}
+    assert trainable_terms(game, "generators") == {"adversarial", "class_fake", "reconstruction"}
+
+
+def test_bicyclegans_latent_term_trains_the_generator_alone(small_data):
+    game = built("bicyclegan", small_data)
+    plan = Evaluator(game).plan("regression", ())
+    assert [term.name for term in plan.terms] == ["latent"]
+    assert plan.trainable == {"G"}
+    assert Evaluator(game).plan("generators", ()).trainable == {"G", "E"}
+
+
+def test_units_domains_meet_in_the_same_layers(small_data):
+    game = built("unit", small_data)
+    nodes = game.graphs[0].nodes
+    flow = game.pipeline.phases[0].flow
+    history = {name: set(nodes[game.graphs[0].add_at(("flow", name), flow[name])].networks) for name in flow}
+    assert history["code_a"] & history["code_b"] == {"into"}
+    assert history["fake_b"] == {"E_a", "into", "out_of", "G_b"}
+    assert history["fake_a"] & history["fake_b"] == {"into", "out_of"}
+
+
+def test_cuts_patches_of_the_output_lie_where_those_of_the_input_do(small_data):
+    game = built("cut", small_data)
+    phase = game.pipeline.phases[0]
+    node = game.graphs[0].add_at(("flow", "patches"), phase.flow["patches"])
+    batch = next(open_stream(game.pipeline, "train", batch_size=2).batches())
+    encoder = game.networks["E"]
+    same = {"E": encoder, "G": lambda inner: batch["a"]}
+    with torch.no_grad():
+        (patches,) = evaluate(game, [node], {"a": batch["a"]}, networks=same)
+    for mine, yours in zip(patches["first"], patches["second"], strict=True):
+        assert torch.equal(mine, yours)
+
+
+def test_spades_output_follows_its_map(small_data):
+    network, source = built("spade", small_data).networks["G"].eval(), torch.rand(1, 3, 32, 32) * 2 - 1
+    with torch.no_grad():
+        assert not torch.equal(network(source), network(source.flip(3)))

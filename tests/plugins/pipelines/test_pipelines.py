@@ -36,6 +36,7 @@ CALLS: dict[str, list[dict[str, int]]] = {
     "discogan": [{"G_ab": 1, "G_ba": 1, "D_a": 2, "D_b": 2}],  # the first iteration is the discriminators'
     "dualgan": [{"G_ab": 4, "G_ba": 4, "D_a": 7, "D_b": 7}],  # three draws, the last one shared
     "dualgan_sigmoid": [{"G_ab": 4, "G_ba": 4, "D_a": 4, "D_b": 4}],  # two draws, the first one shared
+    "fastcut": [{"E": 2, "G": 1, "P": 2, "D": 3}],
     "pix2pix": [{"G": 1, "D": 3}],
     "pix2pix_encoder_decoder": [{"G": 1, "D": 3}],
     "pix2pix_gan": [{"G": 1, "D": 3}],

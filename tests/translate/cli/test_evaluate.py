@@ -82,6 +82,11 @@ def test_nothing_is_chosen_for_the_user(calls):
     assert (choices["split"], choices["count"], choices["output"], choices["overrides"]) == (None, None, None, ())
 
 
+def test_metrics_can_be_required(calls):
+    assert main(["evaluate", "runs/a", "--require-metrics"]) == 0
+    assert calls[0][1]["require_metrics"] is True
+
+
 def test_errors_have_their_exit_code(monkeypatch, capsys):
     def evaluate(source, **choices):
         raise DataError("there is no split 'x'", fix="use test")

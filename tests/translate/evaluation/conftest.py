@@ -147,7 +147,8 @@ class Learner:
         self.mean = float("nan")
         self.seen: list[float] = []
 
-    def fit(self, examples: Tensor, more: Tensor | None = None) -> None:
+    def fit(self, examples: Tensor | None = None, more: Tensor | None = None) -> None:
+        assert examples is not None
         self.log.append(("fit", examples.clone()))
         self.learned += examples.flatten(1).mean(1).tolist()
 

@@ -51,7 +51,7 @@ def test_nothing_but_unavailable_metrics(opened):
 def test_required_metrics_are_refused_before_anything_is_computed(opened):
     run = opened(evaluation=metrics(far={"metric": "absent", "of": "fake"}))
     seen = []
-    with pytest.raises(ModelFileError, match="far: its weights are not at X. Get Y") as caught:
+    with pytest.raises(ModelFileError, match=r"far: its weights are not at X\. Get Y") as caught:
         evaluate(run, device="cpu", require_metrics=True, progress=lambda *what: seen.append(what))
     assert caught.value.exit_code == 4
     assert seen == []

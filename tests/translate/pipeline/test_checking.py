@@ -197,6 +197,37 @@ def test_a_loss_that_refuses_to_be_made_is_a_problem_at_its_place(load, tmp_path
     assert "there are no weights of VGG-19 at vgg19.pth" in text
 
 
+@pytest.mark.parametrize(("weights", "blamed"), [("", "TD"), (", weights: spectral", "T")])
+def test_the_trunk_behind_a_critic_needs_a_bound_and_no_batch_norm_too(load, weights, blamed):
+    trunk = "discriminator: stack, layers: [c4k4s2 batch leaky]"
+    split = (
+        "  D: {discriminator: toy_dense}",
+        f"  T: {{{trunk}}}\n  D: {{discriminator: toy_dense{weights}}}",
+    )
+    through = (
+        'real: "D(source, target)", fake: "D(source, fake)"',
+        'real: "D(T(target))", fake: "D(T(fake))"',
+    )
+    text = str(load(split, through, WASSERSTEIN, whole=True))
+    assert {name for name in "TD" if f"critic '{name}'" in text} == set(blamed)
+    penalty = (
+        "losses:\n",
+        "  between: mix(target, fake)\nlosses:\n  gp: {loss: gradient_penalty, of: D(T(between)), at: between}\n",
+    )
+    text = load(split, through, WASSERSTEIN, penalty, whole=True).only()
+    assert "losses.gp: network 'T' has batch normalisation" in text
+
+
+def test_an_operation_that_is_told_another_range_is_refused(load):
+    told = ("fake: G(source, z)", "fake: G(negative(source), z)")
+    assert not load(told, whole=True).problems
+    text = str(load(told, ("image_size: 4", "image_size: 4, value_range: [0, 1]"), whole=True))
+    assert "negative is told another value range than that of Image(1x4x4 in [0, 1])" in text
+    assert "Write negative(..., low=0)" in text
+    right = ("fake: G(source, z)", "fake: G(negative(source, low=0.0), z)")
+    assert not load(right, ("image_size: 4", "image_size: 4, value_range: [0, 1]"), whole=True).problems
+
+
 def test_an_operation_between_examples_needs_several_of_them(load):
     stddev = ('real: "D(source, target)"', 'real: "D(source, minibatch_stddev(target))"')
     both = (stddev, ('fake: "D(source, fake)"', 'fake: "D(source, minibatch_stddev(fake))"'))
