@@ -44,6 +44,7 @@ from translate.plugin_manager import default_manager
 SHIPPED = sorted(default_manager().catalogue.pipelines)
 FREE_NAMES = ("networks", "flow", "losses", "latents", "schedules", "turns", "export", "evaluation.metrics")
 FREE_TEXTS = re.compile(r"description|data\.(root|folder|folders.*)|networks\.\w+\.layers\.\d+")
+NAMING = ("networks", "flow", "losses", "latents", "schedules")
 UNBOUNDED = re.compile(
     r"(phases\.\d+\.)?losses\.\w+\.(weight|a|b|c)|(schedules\.\w+|.*\.lr)\.(initial|final|values\.\d+)"
     r"|turns\.\w+\.skip_below|data\.value_range\.0"
@@ -165,8 +166,9 @@ def is_referred_to(pipeline: Pipeline, section: str, name: str) -> bool:
 
 
 def damaged_names(data: dict[str, Any], path: PathOf, value: str, chance: random.Random) -> Iterator[Damage]:
+    defined = {name for section in NAMING for name in data.get(section) or ()}
     for word in WORD.finditer(value):
-        new = slip(word.group(), chance)
+        new = slip(word.group(), chance, defined)  # G_ab for G_ba is a mistake too, but nobody can tell
         text = value[: word.start()] + new + value[word.end() :]
         change = partial(replaced, new=text)
         yield make(f"{'.'.join(map(str, path))} = {text}", data, path, change, right=word.group())
