@@ -92,6 +92,7 @@ COGAN: Final = [
             Bound(value="class agreement", least=0.70),
         ],
         controls={"no sharing": apart(CONVOLUTIONS, 0.25)},
+        note="Class agreement 0.70, as for the small networks of the negative task; 0.85 is for those of full width.",
     ),
     Check(
         name="B10_rotation",
