@@ -149,8 +149,10 @@ SMALL_PATCHES: Final = [
 ]
 CYCLE_OFF: Final = {"no cycle": ("losses.cycle_a.weight=0", "losses.cycle_b.weight=0")}
 
-STEPS: Final = 20_000 if FULL else 0
-"""Steps of a full-size run; small ones have their own."""
+
+def steps(small: int) -> str:
+    """The setting for so many steps in the small size, and 20,000 in the full one."""
+    return f"training.steps={20_000 if FULL else small}"
 
 
 CYCLEGAN: Final = [
@@ -161,7 +163,7 @@ CYCLEGAN: Final = [
         measure=translation(
             "cyclegan",
             transform,
-            [*SMALL_RESNETS, *SMALL_PATCHES, f"training.steps={STEPS or steps}", "training.batch_size=8"],
+            [*SMALL_RESNETS, *SMALL_PATCHES, steps(count), "training.batch_size=8"],
         ),
         bounds=[
             Bound(value="pixels", least=0.93),
@@ -170,7 +172,7 @@ CYCLEGAN: Final = [
         ],
         controls=CYCLE_OFF,
     )
-    for transform, plural, steps in (("negative", "negatives", 600), ("edge", "edges", 2000))
+    for transform, plural, count in (("negative", "negatives", 600), ("edge", "edges", 2000))
 ]
 
 SMALL_UNETS: Final = [
@@ -195,9 +197,8 @@ DUALGAN: Final = [
                 *SMALL_UNETS,
                 *SMALL_PATCHES,
                 *DUAL_RATES,
-                f"training.steps={STEPS or steps}",
+                steps(count),
                 "training.batch_size=8",
-                *more,
             ],
             size=32,
         ),
@@ -205,9 +206,9 @@ DUALGAN: Final = [
         controls={"no reconstruction": CYCLE_OFF["no cycle"]},
         note="Learning rate 5e-4 in place of 5e-5, for a short training.",
     )
-    for name, pipeline, form, steps, more in (
-        ("C3_wasserstein", "dualgan", "Wasserstein critics", 1500, []),
-        ("C3_sigmoid", "dualgan_sigmoid", "sigmoid cross-entropy", 1500, []),
+    for name, pipeline, form, count in (
+        ("C3_wasserstein", "dualgan", "Wasserstein critics", 1500),
+        ("C3_sigmoid", "dualgan_sigmoid", "sigmoid cross-entropy", 1500),
     )
 ]
 
@@ -231,7 +232,7 @@ DISCOGAN: Final = [
                 *both("layers", DISCO_D, "D_a", "D_b"),
                 *(both("scale", 0.5, "G_ab", "G_ba", "D_a", "D_b") if not FULL else []),
                 *(f"schedules.{name}.boundaries=[{DISCO_SWITCH}]" for name in ("reconstruct", "fool", "match")),
-                f"training.steps={STEPS or 3000}",
+                steps(3000),
                 "training.batch_size=64",
             ],
             size=32,

@@ -174,8 +174,7 @@ def _phase(game: Game, index: int) -> PhaseFact:
 
 def _shapes(game: Game, phase: int) -> list[str]:
     """The shape of each node's value, found on the meta device."""
-    nodes, training = game.graphs[phase].nodes, game.pipeline.training
-    count = max(1, training.batch_size // (training.accumulate * training.devices * training.nodes))
+    nodes, count = game.graphs[phase].nodes, game.pipeline.training.examples_at_once
     inputs = {node.name: example(game.input_spec(node.name), count) for node in nodes if node.kind == "input"}
     with torch.no_grad():
         values = evaluate(

@@ -230,12 +230,6 @@ class _MetaRun:
     _building: list[str] = field(default_factory=list)
     _open: set[tuple[int, int]] = field(default_factory=set)
 
-    @property
-    def count(self) -> int:
-        """Examples that one process sees at once."""
-        training = self.game.pipeline.training
-        return max(1, training.batch_size // (training.accumulate * training.devices * training.nodes))
-
     def phase(self, phase: int) -> None:
         """Compute every node of a phase."""
         index = 0
@@ -300,7 +294,7 @@ class _MetaRun:
                 msg = f"no value is named '{node.name}'. Fields and latents: {known}."
                 raise ComponentError(msg)
             spec = game.input_spec(node.name)
-            return example(spec, self.count), spec
+            return example(spec, self.game.pipeline.training.examples_at_once), spec
         if node.kind == "schedule":
             return game.schedules[node.name](game.pipeline.phases[phase].start), specs.Scalar()
         if node.kind == "literal":

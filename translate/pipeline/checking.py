@@ -73,7 +73,7 @@ def _check_phase(game: Game, phase: int) -> Iterator[Problem]:
 
 def _too_small_batches(game: Game, phase: int) -> Iterator[Problem]:
     """Operations that compare the examples of a batch, where one process sees too few of them at once."""
-    count = _examples_at_once(game)
+    count = game.pipeline.training.examples_at_once
     for node in game.graphs[phase].nodes:
         least = getattr(node.operation[0].factory, "least_batch", 1) if node.operation else 1
         if count < least:
@@ -107,7 +107,7 @@ def _idle_networks(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
 def _run_turn(game: Game, evaluator: Evaluator, plan: Plan, phase: int) -> Iterator[Problem]:
     """Evaluate a turn's losses one by one, so that each is reported."""
     pipeline, terms = game.pipeline, plan.terms
-    count = _examples_at_once(game)
+    count = game.pipeline.training.examples_at_once
     fields = {name: example(spec, count) for name, spec in game.fields.items()}
 
     def sample(name: str) -> torch.Tensor:
@@ -127,12 +127,6 @@ def _run_turn(game: Game, evaluator: Evaluator, plan: Plan, phase: int) -> Itera
                 yield pipeline.problem(("losses", term.name), text, phase=phase)
     finally:
         plan.terms = terms
-
-
-def _examples_at_once(game: Game) -> int:
-    """Examples that one process sees in one part of a batch."""
-    training = game.pipeline.training
-    return max(1, training.batch_size // (training.accumulate * training.devices * training.nodes))
 
 
 def _failed(game: Game, term: PlannedTerm, draw: Draw, exc: Exception, phase: int) -> Problem:

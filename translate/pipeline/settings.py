@@ -154,6 +154,11 @@ class TrainingKeys(Section):
     optimizers: dict[str, Any] = {}
     observers: list[Any] | None = None
 
+    @property
+    def examples_at_once(self) -> int:
+        """Examples that one process sees in one part of a batch."""
+        return max(1, self.batch_size // (self.accumulate * self.devices * self.nodes))
+
 
 class InferenceKeys(Section):
     """How networks behave outside training; saved, previewed, evaluated and exported exactly so.
