@@ -22,6 +22,8 @@ Kind = Literal[
 ]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
+OWN_DISTRIBUTION: Final = "translate-images"
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 _WORD = re.compile(r"[a-z][a-z0-9_-]*\Z")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
@@ -175,6 +177,10 @@ def load_target(target: str, what: str, provider: Provider) -> Any:
         ) from exc
 
 
+class PluginLookupError(LookupError):
+    """A component cannot be looked up because of the plugins that are, or are not, installed."""
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """Everything that the loaded plugins supply. Built once by the plugin manager, then immutable.
@@ -184,11 +190,13 @@ class Catalogue:
         pipelines: Shipped pipelines with their providers, by the name under which they can be used: bare, or
             `plugin/name` where two plugins ship the bare one.
         not_loaded: One line for each plugin that failed, shown in errors about unknown names.
+        failed: The plugins that failed, as `plugin (distribution version)`.
     """
 
     entries: tuple[Entry, ...] = ()
     pipelines: Mapping[str, tuple[ShippedPipeline, Provider]] = field(default_factory=dict)
     not_loaded: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
     def of_kind(self, kind: str) -> list[Entry]:
         """All components of a kind, by name."""
@@ -204,8 +212,9 @@ class Catalogue:
         """Look a component up by its bare or qualified name.
 
         Raises:
-            LookupError: No such component, or the bare name is supplied by two plugins. The message says what exists,
-                did-you-mean, and which plugins were not loaded.
+            LookupError: No such component. The message says what exists, did-you-mean, and which plugins were not
+                loaded.
+            PluginLookupError: The bare name is supplied by two plugins, or a plugin that was not loaded may have it.
         """
         candidates = self.of_kind(kind)
         if "/" in name:
@@ -218,8 +227,8 @@ class Catalogue:
             either = " or ".join(f"'{entry.qualified_name}'" for entry in found)
             providers = " and ".join(str(entry.provider) for entry in found)
             msg = f"{kind} '{name}' is supplied by {providers}. Write {either}, or disable one of the plugins."
-            raise LookupError(msg)
-        raise LookupError(self._unknown(kind, name))
+            raise PluginLookupError(msg)
+        raise self._unknown(kind, name)
 
     def find_pipeline(self, name: str) -> tuple[ShippedPipeline, Provider]:
         """Look a shipped pipeline up by its bare or qualified name.
@@ -240,16 +249,28 @@ class Catalogue:
             providers = " and ".join(str(provider) for _, (_, provider) in clashing)
             either = " or ".join(f"'{qualified_name}'" for qualified_name, _ in clashing)
             msg = f"pipeline '{name}' is shipped by {providers}. Write {either}, or disable one of the plugins."
-            raise LookupError(msg)
+            raise PluginLookupError(msg)
         raise LookupError(self._not_found("pipeline", name, list(self.pipelines)))
 
-    def _unknown(self, kind: str, name: str) -> str:
+    def _may_be_missing(self, name: str, names: Iterable[str]) -> bool:
+        """Whether a name that nobody has may be that of a plugin which was not loaded: one is named so, or no slip."""
+        plugin = name.partition("/")[0] if "/" in name else None
+        if plugin is not None and any(status.startswith(f"{plugin} (") for status in self.failed):
+            return True
+        return bool(self.not_loaded) and not did_you_mean(name, names)
+
+    def _unknown(self, kind: str, name: str) -> LookupError:
         names = self.names(kind)
         if "/" in name:
             names = [entry.qualified_name for entry in self.of_kind(kind)]
         elsewhere = [entry.kind for entry in self.entries if entry.name == name]
         hint = f" There is {_article(elsewhere[0])} {elsewhere[0]} of this name." if elsewhere else ""
-        return self._not_found(kind, name, names, hint)
+        message = self._not_found(kind, name, names, hint)
+        if elsewhere or not self._may_be_missing(name, names):
+            return LookupError(message)
+        distributions = " ".join(dict.fromkeys(line.partition(" ")[0] for line in self.not_loaded))
+        message += f" If it is from there, mend that first: `pip install --force-reinstall {distributions}`."
+        return PluginLookupError(message)
 
     def _not_found(self, kind: str, name: str, names: list[str], hint: str = "") -> str:
         message = f"'{name}' is not {_article(kind)} {kind}.{did_you_mean(name, names)}{hint}"
@@ -267,6 +288,7 @@ def sorted_catalogue(
     entries: Iterable[Entry],
     pipelines: Iterable[tuple[ShippedPipeline, Provider]] = (),
     not_loaded: Iterable[str] = (),
+    failed: Iterable[str] = (),
 ) -> Catalogue:
     """Build the catalogue in an order that does not depend on installation order."""
     ordered = sorted(entries, key=lambda e: (KINDS.index(e.kind), e.name, e.provider.plugin, e.provider.distribution))
@@ -276,4 +298,4 @@ def sorted_catalogue(
         pipeline.name if bare.count(pipeline.name) == 1 else f"{provider.plugin}/{pipeline.name}": (pipeline, provider)
         for pipeline, provider in shipped
     }
-    return Catalogue(tuple(ordered), dict(sorted(named.items())), tuple(not_loaded))
+    return Catalogue(tuple(ordered), dict(sorted(named.items())), tuple(not_loaded), tuple(failed))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 
 class TranslateError(Exception):
@@ -21,14 +21,15 @@ class TranslateError(Exception):
         fix: What to do: a command, an edit, the allowed values.
     """
 
-    exit_code: ClassVar[int] = 70
-    code: ClassVar[str] = "E-BUG"
+    exit_code: int = 70
+    code: str = "E-BUG"
 
     def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.fix = fix
+        self.rank: int | None = None  # of the process that met it, where another one raises it too
 
     @property
     def sentences(self) -> str:
@@ -76,24 +77,31 @@ class Problem:
         position: Where it stands.
         path: The keys that lead to it, as `losses.reconstruction.weight`.
         message: What is wrong, what was found, did-you-mean, what is allowed, who supplied the component.
+        plugin: Whether a plugin is to blame (missing, broken, two of one name), and not what the file says.
     """
 
     position: Position
     path: str
     message: str
+    plugin: bool = False
 
     def __str__(self) -> str:
         return f"{self.position}: {self.path}: {self.message}" if self.path else f"{self.position}: {self.message}"
 
 
 class PipelineError(TranslateError):
-    """A pipeline is wrong; holds all problems that were found, not only the first."""
+    """A pipeline is wrong; holds all problems that were found, not only the first.
+
+    Where a plugin is to blame for one of them, exit code and code are those of `PluginError`.
+    """
 
     exit_code = 2
     code = "E-PIPELINE"
 
     def __init__(self, problems: Sequence[Problem], *, fix: str | None = None) -> None:
         self.problems = tuple(problems)
+        if any(getattr(problem, "plugin", False) for problem in self.problems):  # unpickled, it begins with a text
+            self.exit_code, self.code = PluginError.exit_code, PluginError.code
         count = len(self.problems)
         super().__init__(f"the pipeline has {count} problem{'s' if count != 1 else ''}", fix=fix)
 
@@ -151,18 +159,39 @@ class NumbersError(TranslateError):
     code = "E-NUMBERS"
 
 
-class Stopped(TranslateError):  # noqa: N818  # nothing went wrong
+class RequestedStop(TranslateError):  # noqa: N818  # nothing went wrong
+    """Base of the two ways in which a user ends a command, never raised itself."""
+
+    def block(self) -> str:
+        """What is shown on a terminal, shorter than an error: a line on the signal stands before it."""
+        lines = [f"error: {self.what} (code: {self.code}, README.md#errors)"]
+        return "\n".join([*lines, f"  fix: {self.fix}"] if self.fix else lines)
+
+
+class Stopped(RequestedStop):
     """Stopped by request (SIGTERM, SIGUSR1, time limit); a checkpoint is saved and the same command goes on."""
 
     exit_code = 75
     code = "E-STOPPED"
 
 
-class Interrupted(TranslateError):  # noqa: N818  # nothing went wrong
+class Interrupted(RequestedStop):
     """Ctrl-C; a checkpoint is saved and the same command goes on."""
 
     exit_code = 130
     code = "E-INTERRUPTED"
+
+
+class EndedElsewhere(TranslateError):  # noqa: N818  # what went wrong is said by another process
+    """Another process of the same training ended it and says why; this one leaves with the same exit code, silent.
+
+    Args:
+        exit_code: Of that process.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__("another process of this training ended it, and says why")
+        self.exit_code = exit_code
 
 
 MOST_SUGGESTIONS: Final = 3

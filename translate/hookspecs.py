@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from translate.components import Command, Component, ShippedPipeline
+from translate.notices import Notice
 
 if TYPE_CHECKING:
     from translate.training.run import Run
@@ -67,7 +68,18 @@ def translate_step_finished(run: Run, step: int) -> None:
 
 @hookspec
 def translate_step_logged(run: Run, step: int, values: Mapping[str, float]) -> None:
-    """The values of a logged iteration: loss terms, learning rates, seconds per step; every `training.log_every`."""
+    """The values of a logged iteration, every `training.log_every` steps, besides the first and the last.
+
+    `turn.term` for each loss, `turn.term.NAME` for what is measured of it (`accuracy_real`, `accuracy_fake`,
+    `diversity` ...), `network.gradient_norm` before clipping, `network.update` (how far the step moved the weights, as
+    a share of them), `turn.not_finite` (the most steps in a row that were left out since the values before),
+    `lr.turn`, `seconds_per_step`.
+    """
+
+
+@hookspec
+def translate_noticed(run: Run, step: int, notice: Notice) -> None:
+    """An observer has something to say, by `run.tell`: what it sees, when that began or ended, and what to try."""
 
 
 @hookspec

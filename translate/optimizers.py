@@ -105,8 +105,21 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
 
 
 @torch.no_grad()
-def clip_weights(parameters: Iterable[nn.Parameter], c: float) -> None:
-    """Clamp parameters to [-c, c] (Arjovsky et al. 2017, arXiv 1701.07875, algorithm 1). Buffers are not parameters."""
+def clip_weights(parameters: Iterable[nn.Parameter], c: float, *, unless: Tensor | bool = False) -> None:
+    """Clamp parameters to [-c, c] (Arjovsky et al. 2017, arXiv 1701.07875, algorithm 1). Buffers are not parameters.
+
+    Args:
+        parameters: What is clamped, in place.
+        c: The bound.
+        unless: Where this is true nothing changes; a truth value on a device is not waited for.
+    """
+    if unless is True:
+        return
+    if isinstance(unless, Tensor):
+        bound = torch.where(unless.bool(), math.inf, c)
+        for parameter in parameters:
+            parameter.clamp_(-bound, bound)
+        return
     for parameter in parameters:
         parameter.clamp_(-c, c)
 
@@ -124,11 +137,48 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, A
     """Go on from what `optimizer_state` returned, with the implementation chosen on this machine.
 
     Raises:
-        ValueError: It belongs to other parameters (from torch).
+        ValueError: It belongs to other parameters, or another optimiser: torch finds that out in the middle of a step.
     """
-    mine = [{key: group[key] for key in _IMPLEMENTATION if key in group} for group in optimizer.param_groups]
-    groups = [dict(group) | own for group, own in zip(state["param_groups"], mine, strict=True)]
+    groups = []
+    for group, own in zip(state["param_groups"], optimizer.param_groups, strict=True):
+        _check_settings(group, own)
+        here = {key: own[key] for key in _IMPLEMENTATION if key in own}
+        groups.append(own | group | here)  # settings that a newer torch knows are this one's
     optimizer.load_state_dict({"state": state["state"], "param_groups": groups})
+    _check_kept(optimizer)
+
+
+def _check_settings(group: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    for key in group.keys() & own.keys() - {"params"}:
+        if _form(group[key]) != _form(own[key]):
+            msg = f"the optimiser's setting '{key}' is {group[key]!r}, which is not of its form"
+            raise ValueError(msg)
+
+
+def _form(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_form(item) for item in value]
+    return float if type(value) in {int, float} or isinstance(value, torch.Tensor) else type(value)
+
+
+def _check_kept(optimizer: torch.optim.Optimizer) -> None:
+    """What it keeps must be the same things for all parameters of a kind, and fit their shapes."""
+    kept: dict[bool, set[tuple[str, type]]] = {}
+    for parameter, each in optimizer.state.items():
+        found = {(key, type(value)) for key, value in each.items()}
+        others = kept.setdefault(parameter.ndim > 1, found)  # Adafactor keeps less for matrices
+        unfit = [key for key, value in each.items() if not _fits(value, parameter)]
+        unfit += sorted(key for key, _ in found ^ others)
+        if unfit:
+            msg = f"what the optimiser keeps as '{unfit[0]}' does not fit its parameters"
+            raise ValueError(msg)
+
+
+def _fits(value: Any, parameter: torch.Tensor) -> bool:
+    if not isinstance(value, torch.Tensor):
+        return value is None or type(value) in {int, float}
+    sides = zip(value.shape, parameter.shape, strict=False)
+    return value.ndim == 0 or (value.ndim == parameter.ndim and all(side in {1, own} for side, own in sides))
 
 
 def _parameters(name: str) -> dict[str, inspect.Parameter]:

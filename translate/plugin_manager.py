@@ -12,24 +12,37 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import os
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import metadata
 from typing import Final, TypeVar
 
 import pluggy
 
-from translate import hookspecs
-from translate.components import Catalogue, Command, Component, Entry, Provider, ShippedPipeline, sorted_catalogue
+from translate import __version__, hookspecs
+from translate.components import (
+    OWN_DISTRIBUTION,
+    Catalogue,
+    Command,
+    Component,
+    Entry,
+    Provider,
+    ShippedPipeline,
+    sorted_catalogue,
+)
 from translate.errors import PluginError
 
 ENTRY_POINT_GROUP: Final = "translate"
 DISABLE_VARIABLE: Final = "TRANSLATE_DISABLE"
-OWN_DISTRIBUTION: Final = "translate-images"
+SLOW: Final = 3.0  # seconds for the import of one plugin, from which on it is said
+
+log = logging.getLogger(__name__)
 
 _R = TypeVar("_R", Component, ShippedPipeline, Command)
 
@@ -43,12 +56,14 @@ class PluginStatus:
         state: `loaded`, `disabled` or `failed`.
         components: Qualified kind and name of what it supplies.
         cause: Why it failed, else empty.
+        seconds: How long its import took.
     """
 
     provider: Provider
     state: str
     components: tuple[str, ...] = ()
     cause: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +125,8 @@ class PluginManager:
                 for status in self._statuses
                 if status.state == "failed"
             ]
-            self._catalogue = sorted_catalogue(self._entries, self._pipelines, failed)
+            names = [str(status.provider) for status in self._statuses if status.state == "failed"]
+            self._catalogue = sorted_catalogue(self._entries, self._pipelines, failed, names)
         return self._catalogue
 
     def load_entry_points(self, entry_points: Iterable[metadata.EntryPoint] | None = None) -> None:
@@ -121,6 +137,8 @@ class PluginManager:
             provider = _provider(entry_point, shared=claims[entry_point.name] > 1)
             if self._disabled & {entry_point.name, provider.plugin, f"{provider.distribution}:{entry_point.name}"}:
                 self._add_status(PluginStatus(provider, "disabled"))
+            elif misfit := _needs_another_version(entry_point):
+                self._fail(provider, PluginError(misfit))
             else:
                 self._guarded(entry_point.load, provider)
 
@@ -152,17 +170,31 @@ class PluginManager:
                 ) from exc
         return manager.hook
 
+    def provider_of(self, modules: Container[str]) -> Provider | None:
+        """The loaded plugin whose hooks are in one of some modules: to say whose hook an exception came from."""
+        providers = {status.provider.plugin: status.provider for status in self._statuses}
+        for name, plugin in self._manager.list_name_plugin():
+            if getattr(plugin, "__name__", type(plugin).__module__) in modules and name in providers:
+                return providers[name]
+        return None
+
     def _guarded(self, load: Callable[[], object], provider: Provider) -> None:
         try:
             # What a plugin prints while it is imported must not end up in the output of a command.
             with contextlib.redirect_stdout(sys.stderr):
+                started = time.perf_counter()
                 self._load(load(), provider)
+                self._statuses[-1] = replace(self._statuses[-1], seconds=time.perf_counter() - started)
         except KeyboardInterrupt:
             raise
-        except BaseException as exc:  # a plugin may raise anything, SystemExit included
-            if self._strict:
-                raise
-            self._add_status(PluginStatus(provider, "failed", cause=f"{type(exc).__name__}: {_one_line(exc)}"))
+        except BaseException as exc:  # noqa: BLE001  # a plugin may raise anything, SystemExit included
+            self._fail(provider, exc)
+
+    def _fail(self, provider: Provider, exc: BaseException) -> None:
+        if self._strict:
+            raise exc
+        cause = _one_line(exc) if isinstance(exc, PluginError) else f"{type(exc).__name__}: {_one_line(exc)}"
+        self._add_status(PluginStatus(provider, "failed", cause=cause))
 
     def _load(self, plugin: object, provider: Provider) -> None:
         if inspect.isclass(plugin):
@@ -216,6 +248,24 @@ class PluginManager:
         self._catalogue = None
 
 
+def _needs_another_version(entry_point: metadata.EntryPoint) -> str:
+    """What a plugin's distribution asks of this one in its metadata, if this one is not it; nothing is imported."""
+    for line in (entry_point.dist.requires or ()) if entry_point.dist is not None else ():
+        if not line.lower().replace("_", "-").startswith(OWN_DISTRIBUTION):
+            continue
+        from packaging.requirements import InvalidRequirement, Requirement
+
+        try:
+            wanted = Requirement(line)
+        except InvalidRequirement:
+            continue
+        named = wanted.name.lower().replace("_", "-") == OWN_DISTRIBUTION
+        applies = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+        if named and applies and not wanted.specifier.contains(__version__, prereleases=True):
+            return f"it needs {OWN_DISTRIBUTION} {wanted.specifier}, this is {__version__}"
+    return ""
+
+
 def _new_manager() -> pluggy.PluginManager:
     manager = pluggy.PluginManager("translate")
     manager.add_hookspecs(hookspecs)
@@ -260,4 +310,10 @@ def default_manager() -> PluginManager:
 def _manager_without(disabled: frozenset[str]) -> PluginManager:
     manager = PluginManager(disabled=disabled)
     manager.load_entry_points()
+    for status in manager.statuses:
+        if status.state == "failed":
+            log.warning("plugin %s was not loaded (%s); everything else works", status.provider, status.cause)
+        elif status.seconds > SLOW:
+            how = f"--disable {status.provider.plugin}"
+            log.warning("plugin %s took %.1f s to import; `%s` leaves it out", status.provider, status.seconds, how)
     return manager

@@ -21,10 +21,22 @@ reads them to find mistakes before anything starts:
 |---|---|---|
 | `field_names: tuple[str, ...]` | datasets | the fields, so that expressions are checked before data is opened |
 | `is_penalty = True` | losses | penalises each example's gradient: no batch norm in the network, no weight clipping |
-| `expects_logits = True` | losses | applies the sigmoid itself: the network must not end in one |
+| `expects_logits = True` | losses | applies the sigmoid or softmax itself: the network must not end in one |
+| `expects_range: tuple[float, float]` | losses | compares with images in this range: `data.value_range` must be it |
+| `is_maximised = True` | losses | larger is better: a turn's sum takes it with a minus, and it is logged as it is |
 | `needs_constraint = True` | losses | refused for a critic without weight clipping, penalty or `bounds_weights` |
 | `bounds_weights = True` | parametrizations | keeps a network's slope bounded, as spectral norm does |
+| `makes_probabilities = True` | operations | is a sigmoid: a loss that applies one itself must not get its result |
 | `makes_leaf = True` | operations | its result has a gradient of its own, for a penalty; not shared between turns |
+| `least_batch: int` | operations, networks | examples that one process must see at once for it to do anything |
+| `end: int` | schedules | the first step of the last value: networks that take the value are built for that one |
+| `part_of_model = True` | operation classes | what it gathers in training counts outside too, like weights |
+
+A class of loss may have a method `measured` beside `discriminator`, with the same parameters. What it returns, 0-d
+tensors by name, is logged in the iterations that are logged; it must draw no random numbers. Adversarial losses give
+`accuracy_real` and `accuracy_fake`, the share of right answers, the mean outputs `score_real` and `score_fake`,
+`certain`, the share of answers that leave no doubt, and `to_chance`, the loss as a multiple of what always saying the
+same costs.
 
 What a class of metric has. Its expressions are those of `update` and `fit`, and may be optional (`= None`):
 
@@ -36,7 +48,6 @@ What a class of metric has. Its expressions are those of `update` and `fit`, and
 | `compute()` | last: gives a part, or parts by name (see `translate.evaluation.measures`) |
 | `warnings()`, optional | after `compute`: texts for the report, such as that a set is too small |
 | `unavailable()`, optional | before anything: what is missing and how to get it, such as weights; None = nothing |
-| `least_batch: int` | operations | examples that one process must see at once for it to do anything |
 """
 
 from __future__ import annotations
@@ -64,6 +75,9 @@ def marked(
     field_names: tuple[str, ...] | None = None,
     is_penalty: bool | None = None,
     expects_logits: bool | None = None,
+    expects_range: tuple[float, float] | None = None,
+    is_maximised: bool | None = None,
+    makes_probabilities: bool | None = None,
     makes_leaf: bool | None = None,
     needs_constraint: bool | None = None,
     bounds_weights: bool | None = None,
@@ -80,6 +94,9 @@ def marked(
         "field_names": field_names,
         "is_penalty": is_penalty,
         "expects_logits": expects_logits,
+        "expects_range": expects_range,
+        "is_maximised": is_maximised,
+        "makes_probabilities": makes_probabilities,
         "makes_leaf": makes_leaf,
         "needs_constraint": needs_constraint,
         "bounds_weights": bounds_weights,

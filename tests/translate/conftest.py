@@ -41,7 +41,7 @@ class Table:
         self.batch = batch
         self.generator = torch.Generator().manual_seed(7)
         self.batches: list[dict[str, torch.Tensor]] = []
-        self.latents: dict[tuple[str, int], torch.Tensor] = {}
+        self.latents: dict[tuple[str | int, ...], torch.Tensor] = {}
         self.runners: dict[int, TurnRunner] = {}
         self.lr, self.accumulate, self.keep = lr, accumulate, keep
 
@@ -71,9 +71,10 @@ class Table:
 
 
 class _Doubles(LatentSource):
-    def sample(self, name: str, draw: int) -> torch.Tensor:
-        self.drawn[name, draw] = super().sample(name, draw).double()
-        return self.drawn[name, draw]
+    def sample(self, name: str, draw: int, again: int = 0) -> torch.Tensor:
+        key = (name, draw, again) if again else (name, draw)
+        self.drawn[key] = super().sample(name, draw, again).double()
+        return self.drawn[key]
 
 
 @pytest.fixture

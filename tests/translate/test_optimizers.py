@@ -164,3 +164,13 @@ def test_clip_weights_clamps_parameters_and_no_buffers():
     assert module.weight.tolist() == pytest.approx([-0.01, 0.005, 0.01])
     assert module.running_var.tolist() == [9.0] * 3
     assert module.weight.requires_grad
+
+
+@pytest.mark.parametrize("left_out", [True, False])
+@pytest.mark.parametrize("where", ["host", "device"])
+def test_weights_are_not_clipped_after_a_step_that_was_left_out(left_out, where):
+    module = nn.Linear(4, 4)
+    module.weight.data.fill_(3.0)
+    unless = torch.tensor(float(left_out)) if where == "device" else left_out
+    clip_weights(module.parameters(), 0.01, unless=unless)
+    assert module.weight.max().item() == pytest.approx(3.0 if left_out else 0.01)

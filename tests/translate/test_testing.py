@@ -33,6 +33,8 @@ SAMPLES: dict[tuple[str, str], dict[str, Any]] = {
     ("schedule", "cosine"): {"choices": {"initial": 1.0, "final": 0.0, "end": 10}},
     ("schedule", "steps"): {"choices": {"values": [1.0, 0.5], "boundaries": [10]}},
     ("schedule", "cycle"): {"choices": {"values": [1.0, 0.5]}},
+    ("schedule", "growth"): {"choices": {"stages": 4, "stable": 10, "fade": [5, 0, 990]}},
+    ("schedule", "bursts"): {"choices": {"value": 5.0, "burst": 100.0, "first": 25, "every": 500}},
     **samples_datasets.SAMPLES,
     **samples_losses.SAMPLES,
     **samples_metrics.SAMPLES,

@@ -111,6 +111,7 @@ class PhaseFact:
 
     Attributes:
         start: Its first step.
+        batch_size: Examples of one step.
         flow: In order.
         terms: In order.
         turns: In order.
@@ -121,6 +122,7 @@ class PhaseFact:
     """
 
     start: int
+    batch_size: int
     flow: tuple[FlowFact, ...]
     terms: tuple[TermFact, ...]
     turns: tuple[TurnFact, ...]

@@ -162,6 +162,7 @@ def _phase(game: Game, index: int) -> PhaseFact:
     computed = Counter(call.network for _, calls in played for call in calls if call.made != "reused")
     return PhaseFact(
         start=phase.start,
+        batch_size=phase.batch_size,
         flow=tuple(_flow(game, index, shapes)),
         terms=tuple(_term(game, evaluator, index, term) for term in phase.losses.values()),
         turns=tuple(_turn(game, evaluator, turn, played) for turn in phase.turns.values()),
@@ -174,7 +175,7 @@ def _phase(game: Game, index: int) -> PhaseFact:
 
 def _shapes(game: Game, phase: int) -> list[str]:
     """The shape of each node's value, found on the meta device."""
-    nodes, count = game.graphs[phase].nodes, game.pipeline.training.examples_at_once
+    nodes, count = game.graphs[phase].nodes, game.pipeline.examples_at_once(phase)
     inputs = {node.name: example(game.input_spec(node.name), count) for node in nodes if node.kind == "input"}
     with torch.no_grad():
         values = evaluate(
@@ -224,7 +225,8 @@ def _turn(
         side=turn.side,
         optimizer=_optimizer(game, evaluator.phase.optimizers[turn.name]),
         steps=_schedulable(game, turn.steps)
-        + ("" if turn.skip_below is None else f", skipped below {turn.skip_below:g}"),
+        + ("" if turn.skip_below is None else f", skipped below {turn.skip_below:g}")
+        + (", fresh latents" if turn.fresh else ""),
         terms=tuple(planned.name for planned in evaluator.plan(turn.name, ()).terms),
         rounds=tuple(rounds),
     )

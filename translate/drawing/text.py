@@ -28,10 +28,11 @@ def text_drawing(drawing: Drawing, *, ascii_only: bool = False, width: int = WID
     width = min(max(width, LEAST_WIDTH), WIDTH)
     lines = [*_head(drawing, width), *_data(drawing, width), *_networks(drawing, width)]
     for index, phase in enumerate(drawing.phases):
-        if len(drawing.phases) > 1:
-            title = f"── from step {phase.start} "
-            lines += ["", title + "─" * (width - len(title))]
         before = drawing.phases[index - 1] if index else None
+        if len(drawing.phases) > 1:
+            changed = before is not None and before.batch_size != phase.batch_size
+            title = f"── from step {phase.start}{f', batches of {phase.batch_size}' if changed else ''} "
+            lines += ["", title + "─" * (width - len(title))]
         lines += _phase(phase, before, drawing, width)
     lines += _exports(drawing, width)
     text = "\n".join(line.rstrip() for line in lines) + "\n"

@@ -10,7 +10,7 @@ import inspect
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, cast
 
@@ -18,13 +18,14 @@ import torch
 from torch import nn
 
 from translate import specs
-from translate.components import Catalogue
-from translate.errors import ComponentError, PipelineError, Problem
+from translate.components import Catalogue, Entry
+from translate.errors import ComponentError, PipelineError, Problem, TranslateError, did_you_mean
 from translate.pipeline.expressions import Expression
 from translate.pipeline.graph import Graph, Node
 from translate.pipeline.naming import all_expressions
 from translate.pipeline.settings import Path_, Pipeline, Schedulable, Use
 from translate.pipeline.trees import read_attribute
+from translate.pipeline.watching import ComponentFault, Form, check_made, failure, foreign, form, watched
 from translate.plugin_manager import default_manager
 from translate.specs import Spec
 
@@ -55,6 +56,7 @@ class Game:
         sites: Operations with memory or randomness, by their place; part of the state of a run.
         trainable: The parameters of each network that its factory left trainable.
         learning: Whether each network's parameters are switched to learn at the moment (see `Evaluator`).
+        forms: By phase and node, what calls gave on the meta device, where that depends on no schedule.
         device: Where operations with state are created.
     """
 
@@ -70,6 +72,7 @@ class Game:
     sites: dict[str, nn.Module] = field(default_factory=dict)
     trainable: dict[str, list[nn.Parameter]] = field(default_factory=dict)
     learning: dict[str, bool] = field(default_factory=dict)
+    forms: dict[tuple[int, int], Form] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     _inline: dict[int, Callable[[int], float]] = field(default_factory=dict)
 
@@ -100,6 +103,11 @@ class Game:
         """Spec of a field or latent."""
         return self.fields[name] if name in self.fields else self.latents[name].spec
 
+    def final(self, schedule: str) -> float:
+        """The value that a schedule ends at: networks are built for it, so that one that grows is built whole."""
+        found = self.schedules[schedule]
+        return found(max(int(getattr(found, "end", 0)), self.pipeline.training.steps))
+
     def own(self) -> None:
         """Note which parameters are trainable, before any turn switches them."""
         self.trainable = {
@@ -120,8 +128,8 @@ def prepare(pipeline: Pipeline, fields: Mapping[str, Spec], catalogue: Catalogue
     """
     catalogue = catalogue or default_manager().catalogue
     game = Game(pipeline, fields, catalogue)
-    game.latents = {name: use.create() for name, use in pipeline.latents.items()}
-    game.schedules = {name: use.create() for name, use in pipeline.schedules.items()}
+    game.latents = {name: create(pipeline, use) for name, use in pipeline.latents.items()}
+    game.schedules = {name: create(pipeline, use) for name, use in pipeline.schedules.items()}
     for index, phase in enumerate(pipeline.phases):
         graph = Graph(pipeline, index, catalogue)
         game.graphs.append(graph)
@@ -142,6 +150,24 @@ def prepare(pipeline: Pipeline, fields: Mapping[str, Spec], catalogue: Catalogue
     if problems:
         raise PipelineError(list(dict.fromkeys(problems)))
     return game
+
+
+def create(pipeline: Pipeline, use: Use) -> Any:
+    """Create what needs nothing but its choices.
+
+    Raises:
+        PipelineError: It refuses them, or fails.
+    """
+    try:
+        return use.create()
+    except ComponentError as exc:
+        origin = f"{use.entry.kind} '{use.name}' from {use.entry.provider}"
+        raise PipelineError([pipeline.problem(use.path, f"{exc.sentences} ({origin})")]) from exc
+    except (TranslateError, MemoryError):
+        raise
+    except Exception as exc:
+        failed = failure(use, exc)
+        raise PipelineError([replace(pipeline.problem(use.path, failed.what), plugin=True)], fix=failed.fix) from exc
 
 
 def build(
@@ -228,7 +254,9 @@ class _MetaRun:
     problems: list[Problem] = field(default_factory=list)
     _values: dict[tuple[int, int], tuple[Any, Spec | None] | None] = field(default_factory=dict)
     _building: list[str] = field(default_factory=list)
+    _first: dict[str, str] = field(default_factory=dict)  # the call that each network was built for
     _open: set[tuple[int, int]] = field(default_factory=set)
+    _vary: set[tuple[int, int]] = field(default_factory=set)
 
     def phase(self, phase: int) -> None:
         """Compute every node of a phase."""
@@ -250,7 +278,9 @@ class _MetaRun:
             self._open.add(key)
             try:
                 with torch.no_grad():
-                    self._values[key] = self._compute(phase, node)
+                    computed = self._compute(phase, node)
+                self._values[key] = computed
+                self._note_form(phase, node, computed[0])
             except _Failed:
                 raise
             except Exception as exc:  # noqa: BLE001  # a component may raise anything
@@ -265,21 +295,44 @@ class _MetaRun:
     def _report(self, phase: int, node: Node, exc: Exception) -> None:
         pipeline = self.game.pipeline
         not_built = isinstance(exc, _NotBuilt)
+        entries = self._entries(node)
         if isinstance(exc, _NotBuilt) and isinstance(exc.__cause__, Exception):
             exc = exc.__cause__
+        plugin = False
         if isinstance(exc, ComponentError):
             message = exc.sentences
+        elif isinstance(exc, ComponentFault):
+            message, plugin = f"`{node.text}` is computed by a component that is broken: {exc}", True
         else:
+            plugin = any(map(foreign, entries))
             first = str(exc).strip().splitlines()[0] if str(exc).strip() else ""
             given = ", ".join(self._spec_text(phase, index) for index in node.inputs)
             message = f"`{node.text}` cannot be evaluated with ({given}): {first or type(exc).__name__}"
         if not_built:
             use = pipeline.networks[node.name]
             message += f" ({use.entry.kind} '{use.name}' from {use.entry.provider})"
-            self.problems.append(pipeline.problem(("networks", node.name), message))
+            problem = pipeline.problem(("networks", node.name), message)
         else:
-            self.problems.append(pipeline.problem(node.path, message, column=node.column, phase=phase))
+            if plugin:
+                supplied = [f"{entry.kind} '{entry.name}' from {entry.provider}" for entry in entries]
+                message += f" ({'; '.join(supplied)})"
+            problem = pipeline.problem(node.path, message, column=node.column, phase=phase)
+        self.problems.append(replace(problem, plugin=plugin))
         raise _Failed from exc
+
+    def _entries(self, node: Node) -> list[Entry]:
+        """What supplied the component of a node."""
+        if node.kind == "network":
+            return [self.game.pipeline.networks[node.name].entry]
+        return [node.operation[0]] if node.operation is not None else []
+
+    def _note_form(self, phase: int, node: Node, value: Any) -> None:
+        """Note what a call gave, unless a schedule takes part: what grows has another form in another step."""
+        before = (*node.inputs, *(index for _, index in node.keywords))
+        if node.kind == "schedule" or any((phase, index) in self._vary for index in before):
+            self._vary.add((phase, node.index))
+        elif node.kind in {"network", "operation"}:
+            self.game.forms[phase, node.index] = form(value)
 
     def _spec_text(self, phase: int, index: int) -> str:
         text = self.game.graphs[phase].nodes[index].text
@@ -294,9 +347,9 @@ class _MetaRun:
                 msg = f"no value is named '{node.name}'. Fields and latents: {known}."
                 raise ComponentError(msg)
             spec = game.input_spec(node.name)
-            return example(spec, self.game.pipeline.training.examples_at_once), spec
+            return example(spec, game.pipeline.examples_at_once(phase)), spec
         if node.kind == "schedule":
-            return game.schedules[node.name](game.pipeline.phases[phase].start), specs.Scalar()
+            return game.final(node.name), specs.Scalar()
         if node.kind == "literal":
             return node.value, None
         arguments = [self.value(phase, index) for index in node.inputs]
@@ -309,7 +362,7 @@ class _MetaRun:
             return value, derive_spec(value, None)
         if node.kind == "operation":
             _check_range(node, [spec for _, spec in arguments])
-            result = game.operation(node)(*values)
+            result = watched(game.operation(node), gives_tensors=False)(*values)
             return result, derive_spec(result, _like([spec for _, spec in arguments]))
         return self._call_network(phase, node, values, [spec for _, spec in arguments if spec is not None])
 
@@ -318,7 +371,22 @@ class _MetaRun:
         keywords = {key: self.value(phase, index)[0] for key, index in node.keywords}
         if name not in game.networks:
             self._build(phase, name, tuple(given))
-        result = game.networks[name](*values, **keywords)
+            self._first[name] = node.text
+        _check_keywords(name, game.networks[name], keywords)
+        try:
+            result = watched(game.networks[name])(*values, **keywords)
+        except ComponentFault:
+            raise
+        except Exception as exc:
+            built = game.network_inputs[name].inputs
+            if [_content(spec) for spec in built] == [_content(spec) for spec in given]:
+                raise
+            raise ComponentError(
+                f"`{node.text}` gives '{name}' ({', '.join(map(str, given))}), and it was built for "
+                f"({', '.join(map(str, built))}), as in `{self._first[name]}`",
+                fix="give it the same inputs in every call, or add a second network",
+            ) from exc
+        check_made(result, game.network_inputs[name].named)
         made = [spec for spec in game.network_inputs[name].named.values() if isinstance(spec, specs.Image)]
         return result, derive_spec(result, made[0] if made else None)
 
@@ -375,6 +443,29 @@ def _check_range(node: Node, given: Sequence[Spec | None]) -> None:
             raise ComponentError(
                 f"{node.name} is told another value range than that of {spec}", fix=f"write {node.name}(..., {written})"
             )
+
+
+def _check_keywords(name: str, network: nn.Module, keywords: Mapping[str, Any]) -> None:
+    """Refuse a keyword that the network does not know.
+
+    Raises:
+        ComponentError: Says which one it may mean.
+    """
+    parameters = inspect.signature(network.forward).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    known = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL]
+    for key in keywords:
+        if key not in known:
+            msg = f"'{name}' has no input called '{key}'.{did_you_mean(key, known)}"
+            raise ComponentError(msg)
+
+
+def _content(spec: Spec) -> tuple[object, ...]:
+    """What a network's weights depend on: channels and sizes of vectors, not the size of an image."""
+    if isinstance(spec, specs.Image):
+        return (specs.Image, spec.channels)
+    return (type(spec), spec.shape, getattr(spec, "classes", None))
 
 
 def example(spec: Spec, count: int, device: str = "meta") -> torch.Tensor:

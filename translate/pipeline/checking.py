@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import nn
 
 from translate.components import Catalogue
-from translate.errors import ComponentError, PipelineError, Problem
+from translate.errors import ComponentError, PipelineError, Problem, TranslateError
 from translate.pipeline.building import Game, build_meta, example
-from translate.pipeline.compiling import Plan, PlannedTerm, term_functions
+from translate.pipeline.compiling import Plan, PlannedTerm, scheduled, term_functions
 from translate.pipeline.evaluating import Draw, Evaluator
 from translate.pipeline.expressions import to_text
+from translate.pipeline.graph import Node
 from translate.pipeline.naming import unknown_names
 from translate.pipeline.settings import Pipeline
 from translate.pipeline.trees import map_tensors
+from translate.pipeline.watching import ComponentFault, failure, foreign
 from translate.plugin_manager import default_manager
-from translate.specs import Spec
+from translate.specs import Image, Spec
 
 __all__ = ["check"]
+
+LOOKED_AT = 1000
+"""Steps at the start of a phase for which schedules of steps are looked at."""
 
 
 def check(pipeline: Pipeline, fields: Mapping[str, Spec], *, catalogue: Catalogue | None = None) -> Game:
@@ -52,6 +57,7 @@ def check(pipeline: Pipeline, fields: Mapping[str, Spec], *, catalogue: Catalogu
 def _check_phase(game: Game, phase: int) -> Iterator[Problem]:
     pipeline = game.pipeline
     yield from _too_small_batches(game, phase)
+    yield from _wrong_counts(game, phase)
     refused = list(_refused_losses(game, phase))
     if refused:
         yield from refused
@@ -67,21 +73,57 @@ def _check_phase(game: Game, phase: int) -> Iterator[Problem]:
             yield from _idle_networks(game, plan, phase)
             yield from _run_turn(game, evaluator, plan, phase)
             yield from _known_wrong(game, plan, phase)
+        if phase == len(pipeline.phases) - 1:
+            yield from _never_gathered(game, evaluator, phase)
     finally:
         evaluator.release()
 
 
-def _too_small_batches(game: Game, phase: int) -> Iterator[Problem]:
-    """Operations that compare the examples of a batch, where one process sees too few of them at once."""
-    count = game.pipeline.training.examples_at_once
+def _never_gathered(game: Game, evaluator: Evaluator, phase: int) -> Iterator[Problem]:
+    """Operations that gather something for later, called where no training comes by."""
+    turns = game.pipeline.phases[phase].turns
+    run = {instruction.node.index for name in turns for instruction in evaluator.plan(name, ()).instructions}
     for node in game.graphs[phase].nodes:
-        least = getattr(node.operation[0].factory, "least_batch", 1) if node.operation else 1
+        if node.is_part_of_model and node.index not in run:
+            text = (
+                f"`{node.text}` is not computed in training, where {node.name} gathers what it needs. Name it in the "
+                "flow, and use that name in the losses and here"
+            )
+            yield game.pipeline.problem(node.path, text, column=node.column, phase=phase)
+
+
+def _too_small_batches(game: Game, phase: int) -> Iterator[Problem]:
+    """What compares the examples of a batch, where one process sees too few of them at once."""
+    count = game.pipeline.examples_at_once(phase)
+    for node in game.graphs[phase].nodes:
+        entry = node.operation[0] if node.operation else None
+        if node.kind == "network":
+            entry = game.pipeline.networks[node.name].entry
+        least = 1 if entry is None else getattr(entry.factory, "least_batch", 1)
         if count < least:
             text = (
                 f"{node.name} needs {least} examples at once, and with this batch size a process sees {count}: "
                 "it would do nothing. Set a larger `training.batch_size`, or a smaller `accumulate`"
             )
             yield game.pipeline.problem(node.path, text, column=node.column, phase=phase)
+
+
+def _wrong_counts(game: Game, phase: int) -> Iterator[Problem]:
+    """Turns whose schedule of steps gives what is no number of steps, early in the phase or at its end."""
+    pipeline = game.pipeline
+    start = pipeline.phases[phase].start
+    later = [after.start for after in pipeline.phases[phase + 1 :]]
+    end = max(start + 1, later[0] if later else pipeline.training.steps)
+    for name, turn in pipeline.phases[phase].turns.items():
+        steps = scheduled(game, turn.steps)
+        if not callable(steps):
+            continue
+        for step in (*range(start, min(end, start + LOOKED_AT)), end - 1):
+            value = steps(step)
+            if value < 0 or value != int(value):
+                text = f"must be a whole number of at least 0 at every step (step {step}: {value:g})"
+                yield pipeline.problem(("turns", name, "steps"), text, phase=phase)
+                break
 
 
 def _refused_losses(game: Game, phase: int) -> Iterator[Problem]:
@@ -92,6 +134,11 @@ def _refused_losses(game: Game, phase: int) -> Iterator[Problem]:
         except ComponentError as exc:
             origin = f"loss '{term.use.name}' from {term.use.entry.provider}"
             yield game.pipeline.problem(("losses", name), f"{exc.sentences} ({origin})", phase=phase)
+        except (TranslateError, MemoryError):
+            raise
+        except Exception as exc:  # noqa: BLE001  # a component may raise anything
+            problem = game.pipeline.problem(("losses", name), failure(term.use, exc).sentences, phase=phase)
+            yield replace(problem, plugin=True)
 
 
 def _idle_networks(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
@@ -107,7 +154,7 @@ def _idle_networks(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
 def _run_turn(game: Game, evaluator: Evaluator, plan: Plan, phase: int) -> Iterator[Problem]:
     """Evaluate a turn's losses one by one, so that each is reported."""
     pipeline, terms = game.pipeline, plan.terms
-    count = game.pipeline.training.examples_at_once
+    count = game.pipeline.examples_at_once(phase)
     fields = {name: example(spec, count) for name, spec in game.fields.items()}
 
     def sample(name: str) -> torch.Tensor:
@@ -141,7 +188,8 @@ def _failed(game: Game, term: PlannedTerm, draw: Draw, exc: Exception, phase: in
         shapes = map_tensors(lambda tensor: "x".join(map(str, tensor.shape)) or "0-d", draw.values[slot])
         given.append(f"{name}: {to_text(term.term.use.expressions[name])} {shapes}")
     text = f"loss '{entry.name}' from {entry.provider} cannot be computed from ({', '.join(given)}): {first}"
-    return game.pipeline.problem(("losses", term.name), text, phase=phase)
+    plugin = isinstance(cause, ComponentFault) or (foreign(entry) and not isinstance(exc, ComponentError))
+    return replace(game.pipeline.problem(("losses", term.name), text, phase=phase), plugin=plugin)
 
 
 def _known_wrong(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
@@ -171,9 +219,23 @@ def _known_wrong(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
             ]
         if getattr(loss, "expects_logits", False):
             texts += [
-                f"network '{name}' ends in a sigmoid, but this loss takes what comes before one: remove the sigmoid"
+                f"network '{name}' ends in a {ending}, but this loss takes what comes before one: remove the {ending}"
                 for name in networks
-                if _ends_in_sigmoid(game.networks[name])
+                if (ending := _squashing_end(game.networks[name]))
+            ]
+            texts += [
+                f"`{node.text}` is a probability, but this loss takes what comes before a sigmoid: give it that"
+                for node in _direct(game, phase, term)
+                if node.operation and getattr(node.operation[0].factory, "makes_probabilities", False)
+            ]
+        expected = getattr(loss, "expects_range", None)
+        if expected is not None:
+            low, high = expected
+            texts += [
+                f"this loss compares with images in [{low:g}, {high:g}], but '{node.name}' is in [{spec.low:g}, "
+                f"{spec.high:g}]. Write `value_range: [{low:g}, {high:g}]` under `data`"
+                for node in _direct(game, phase, term)
+                if isinstance(spec := game.fields.get(node.name), Image) and (spec.low, spec.high) != (low, high)
             ]
         yield from (game.pipeline.problem(("losses", term.name), text, phase=phase) for text in texts)
 
@@ -197,23 +259,30 @@ def _learning_networks(game: Game, plan: Plan, phase: int, term: PlannedTerm) ->
 
 
 def _networks_of(game: Game, phase: int, term: PlannedTerm) -> list[str]:
-    """Networks whose direct output a term reads, also as a part (`judged.validity`) or in a list."""
+    """Networks whose direct output a term reads."""
+    return list(dict.fromkeys(node.name for node in _direct(game, phase, term) if node.kind == "network"))
+
+
+def _direct(game: Game, phase: int, term: PlannedTerm) -> list[Node]:
+    """What a term reads, also as a part (`judged.validity`) or in a list."""
     nodes = game.graphs[phase].nodes
     pending = [slot // 2 for _, slot in term.arguments]
-    found: dict[str, Any] = {}
+    found: list[Node] = []
     while pending:
         node = nodes[pending.pop(0)]
-        if node.kind == "network":
-            found[node.name] = None
-        elif node.kind in {"attribute", "sequence"}:
+        if node.kind in {"attribute", "sequence"}:
             pending += node.inputs
-    return list(found)
+        else:
+            found.append(node)
+    return found
 
 
 def _has_batch_norm(module: nn.Module) -> bool:
     return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())  # noqa: SLF001
 
 
-def _ends_in_sigmoid(module: nn.Module) -> bool:
+def _squashing_end(module: nn.Module) -> str:
+    """The sigmoid or softmax that a network ends in; empty where it ends in something else."""
     leaves = [part for part in module.modules() if not list(part.children())]
-    return bool(leaves) and isinstance(leaves[-1], nn.Sigmoid)
+    squashing = leaves and isinstance(leaves[-1], nn.Sigmoid | nn.Softmax | nn.LogSoftmax)
+    return ("sigmoid" if isinstance(leaves[-1], nn.Sigmoid) else "softmax") if squashing else ""

@@ -5,7 +5,7 @@ Every node has two slots in a draw: its constant value (2 x index) and its live,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,10 @@ import torch
 
 from translate.pipeline.building import Game
 from translate.pipeline.graph import Node
-from translate.pipeline.settings import Schedulable, Term, Turn
+from translate.pipeline.measuring import Comparison, comparison
+from translate.pipeline.settings import Schedulable, Term, Turn, Use
 from translate.pipeline.trees import map_tensors, read_attribute
+from translate.pipeline.watching import Form, checked_schedule, watched
 
 if TYPE_CHECKING:
     from translate.pipeline.evaluating import Evaluator
@@ -34,13 +36,15 @@ class Instruction:
 
 @dataclass(slots=True)
 class PlannedTerm:
-    """One loss of one turn."""
+    """One loss of one turn; `measured` and `compared` are for logged iterations: see `translate.pipeline.measuring`."""
 
     name: str
     function: Call
     arguments: tuple[tuple[str, int], ...]
     weight: float | Callable[[int], float]
     term: Term
+    measured: Call | None = None
+    compared: Comparison | None = None
 
 
 @dataclass(slots=True)
@@ -76,8 +80,9 @@ class TurnCompiler:
         self._conduits = frozenset(self._nodes[i].name for i in live if self._nodes[i].kind == "network") - self._live
         for term, function, arguments in terms:
             slots = tuple((name, self._need(index, self._live)) for name, index in arguments)
-            weight = scheduled(self._evaluator.game, term.weight)
-            self._plan.terms.append(PlannedTerm(term.name, function, slots, weight, term))
+            weight = _signed(term, scheduled(self._evaluator.game, term.weight))
+            judged = self._judged(term, dict(arguments))
+            self._plan.terms.append(PlannedTerm(term.name, function, slots, weight, term, *judged))
         self._plan.trainable = frozenset(self._trainable)
         self._plan.dropped = [
             slot for node in self._nodes if node.networks & self._live for slot in (2 * node.index, 2 * node.index + 1)
@@ -98,6 +103,15 @@ class TurnCompiler:
             arguments = [(name, indices[name]) for name in names if name in indices]
             if any(self._nodes[index].networks & learn for _, index in arguments):
                 yield term, function, arguments
+
+    def _judged(self, term: Term, arguments: Mapping[str, int]) -> tuple[Call | None, Comparison | None]:
+        """What is measured of an adversarial term in a turn of the discriminators."""
+        if self._turn.side != "discriminators" or not {"real", "fake"} <= arguments.keys():
+            return None, None
+        pipeline = self._evaluator.game.pipeline
+        generators = frozenset(name for name in pipeline.networks if pipeline.side(name) == "generators")
+        compared = comparison(self._nodes, generators, arguments["real"], arguments["fake"])
+        return self._evaluator.measured_function(term), compared
 
     def _live_nodes(self, turn: Turn) -> frozenset[int]:
         """Nodes that a turn needs live."""
@@ -158,7 +172,7 @@ class TurnCompiler:
         arguments = [self._need(index, live) for index in node.inputs]
         keywords = [(name, self._need(index, live)) for name, index in node.keywords]
         if node.kind == "network":
-            function = self._evaluator.network_call(node.name)
+            function = watched(self._evaluator.network_call(node.name), expected=self._expected(node))
             run = (
                 _call(function, arguments, keywords, slot)
                 if attached
@@ -169,12 +183,16 @@ class TurnCompiler:
             live_inputs = any(self._nodes[index].networks & live for index in node.inputs)
             if live_inputs and hasattr(function, "live"):
                 function = function.live
+            function = watched(function, expected=self._expected(node), gives_tensors=False)
             run = _call(function, arguments, keywords, slot)
         elif node.kind == "attribute":
             run = _attribute(node.name, arguments[0], slot)
         else:
             run = _sequence(arguments, slot)
         self._plan.instructions.append(Instruction(slot, run, node))
+
+    def _expected(self, node: Node) -> Form | None:
+        return self._evaluator.game.forms.get((self._evaluator.graph.phase, node.index))
 
 
 def _differs_live(operation: Any) -> bool:
@@ -215,6 +233,13 @@ def _detach(source: int, out: int) -> Callable[[Values], None]:
     return run
 
 
+def _signed(term: Term, weight: float | Callable[[int], float]) -> float | Callable[[int], float]:
+    """A term's weight in its turn's sum, which is lowered: the other way round where the value is to be large."""
+    if not getattr(term.use.entry.factory, "is_maximised", False):
+        return weight
+    return (lambda step: -weight(step)) if callable(weight) else -weight
+
+
 def _attribute(name: str, source: int, out: int) -> Callable[[Values], None]:
     def run(values: Values) -> None:
         values[out] = read_attribute(values[source], name)
@@ -230,16 +255,26 @@ def _sequence(arguments: list[int], out: int) -> Callable[[Values], None]:
 
 
 def scheduled(game: Game, value: Schedulable) -> float | Callable[[int], float]:
-    """A number, or the schedule object that gives one for a step."""
-    return value if isinstance(value, float) else game.schedule(value)
+    """A number, or a function that gives one for a step.
+
+    Raises:
+        PluginError: (By that function) the schedule fails, or gives something else.
+    """
+    return value if not isinstance(value, Use) else checked_schedule(value, game.schedule(value))
 
 
 def term_functions(term: Term) -> dict[str, tuple[Call, tuple[str, ...]]]:
-    """The functions of a loss by side (`discriminator`, `generator`, or `both`), with the expressions each asks for."""
+    """The functions of a loss by side (`discriminator`, `generator`, or `both`), with the expressions each asks for.
+
+    `measured`, where the loss has it, takes the expressions of the discriminator's side.
+    """
     schema = term.use.entry.schema
     if "both" in schema.sides:
         factory, choices = term.use.entry.factory, dict(term.use.choices)
         function = (lambda **values: factory(**values, **choices)) if choices else factory
         return {"both": (function, schema.sides["both"])}
     loss = term.use.create()
-    return {side: (getattr(loss, side), names) for side, names in schema.sides.items()}
+    functions = {side: (getattr(loss, side), names) for side, names in schema.sides.items()}
+    if "discriminator" in functions and hasattr(loss, "measured"):
+        functions["measured"] = (loss.measured, functions["discriminator"][1])
+    return functions

@@ -2,7 +2,8 @@
 
 The rules (numbers as in the tests):
 
-1. One draw is shared by the turns of an iteration; a repeated turn begins a draw of its own.
+1. One draw is shared by the turns of an iteration; a repeated turn begins a draw of its own, and a `fresh` one a draw
+   of new latents with the same batch.
 2. Networks that learn in a turn are live; gradients flow through the others, never into them. Batch-norm statistics
    of a network move only with its own training forward.
 3. What does not depend on a live network is a constant of the turn.
@@ -21,18 +22,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import torch
 from torch import nn
 
+from translate.components import Entry
 from translate.errors import PluginError, TranslateError
 from translate.pipeline.building import Game
-from translate.pipeline.compiling import Call, Plan, PlannedTerm, TurnCompiler, Values, scheduled, term_functions
+from translate.pipeline.compiling import (
+    Call,
+    Plan,
+    PlannedTerm,
+    TurnCompiler,
+    Values,
+    scheduled,
+    term_functions,
+)
 from translate.pipeline.graph import Graph, Node
+from translate.pipeline.measuring import measure
 from translate.pipeline.settings import Phase, Term, Turn
 from translate.pipeline.trees import map_tensors
+from translate.pipeline.watching import (
+    check_drawn,
+    check_loss,
+    checked_schedule,
+    component_failed,
+    failure,
+    watched,
+)
 
 EMPTY: Final = object()
 
@@ -52,10 +71,12 @@ class TurnResult:
     Attributes:
         loss: The weighted sum of the terms, 0-d, with its graph; None when no term depends on a learning network.
         terms: Each term by itself, unweighted and detached, on the device.
+        measured: What was measured beside them where that was asked for, by `TERM.NAME`, on the device.
     """
 
     loss: torch.Tensor | None
     terms: Mapping[str, torch.Tensor]
+    measured: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)
@@ -66,11 +87,13 @@ class TurnStep:
         turn: Name.
         begins_draw: Whether a new draw begins with it.
         following: Names of the turns that share the rest of its draw.
+        keeps_batch: Whether that draw has the batch of the one before, and new latents only.
     """
 
     turn: str
     begins_draw: bool
     following: tuple[str, ...]
+    keeps_batch: bool = False
 
 
 class Evaluator:
@@ -104,6 +127,9 @@ class Evaluator:
         }
         self._steps = {name: scheduled(game, turn.steps) for name, turn in self.phase.turns.items()}
         self._inputs = [node for node in self.graph.nodes if node.kind == "input"]
+        self._at = {
+            name: checked_schedule(use, self.game.schedules[name]) for name, use in game.pipeline.schedules.items()
+        }
         self._schedules = [node for node in self.graph.nodes if node.kind == "schedule"]
         self._blank: Values = [EMPTY] * (2 * len(self.graph.nodes))
         for node in self.graph.nodes:
@@ -114,16 +140,18 @@ class Evaluator:
     # -- iterations and draws ---------------------------------------------------------------------------------------
 
     def sequence(self, step: int) -> list[TurnStep]:
-        """The turns of an iteration, in order. A new draw begins with each repetition of a turn."""
+        """The turns of an iteration, in order. Each repetition of a turn begins a new draw, and a fresh turn too."""
         turns: list[str] = []
         for name, steps in self._steps.items():
             turns += [name] * int(steps(step) if callable(steps) else steps)
-        begins = [index == 0 or turns[index - 1] == turn for index, turn in enumerate(turns)]
+        repeated = [index == 0 or turns[index - 1] == turn for index, turn in enumerate(turns)]
+        begins = [again or self.phase.turns[turn].fresh for again, turn in zip(repeated, turns, strict=True)]
         ends = [*[index for index, begin in enumerate(begins) if begin][1:], len(turns)]
         result = []
         for index, turn in enumerate(turns):
             end = next(end for end in ends if end > index)
-            result.append(TurnStep(turn, begins[index], tuple(turns[index + 1 : end])))
+            keeps = begins[index] and not repeated[index]
+            result.append(TurnStep(turn, begins[index], tuple(turns[index + 1 : end]), keeps))
         return result
 
     def begin(self, fields: Mapping[str, torch.Tensor], step: int, sample: Callable[[str], torch.Tensor]) -> Draw:
@@ -136,13 +164,32 @@ class Evaluator:
         """
         values = self._blank.copy()
         for node in self._training_inputs:
-            values[2 * node.index] = fields[node.name] if node.name in fields else sample(node.name)
+            values[2 * node.index] = fields[node.name] if node.name in fields else self._sampled(node.name, sample)
         for node in self._schedules:
-            values[2 * node.index] = self.game.schedules[node.name](step)
+            values[2 * node.index] = self._at[node.name](step)
         return Draw(values, step)
 
-    def run_turn(self, draw: Draw, turn: str, following: tuple[str, ...] = ()) -> TurnResult:
+    def _sampled(self, name: str, sample: Callable[[str], torch.Tensor]) -> torch.Tensor:
+        """A latent of the size that it says it has."""
+        try:
+            drawn = sample(name)
+            check_drawn(drawn, self.game.latents[name].spec)
+        except (TranslateError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as exc:
+            raise failure(self.game.pipeline.latents[name], exc) from exc
+        return drawn
+
+    def run_turn(
+        self, draw: Draw, turn: str, following: tuple[str, ...] = (), *, measuring: bool = False
+    ) -> TurnResult:
         """Evaluate one turn's losses. The caller runs backward, steps the optimiser, then calls `finish_turn`.
+
+        Args:
+            draw: The values so far.
+            turn: Name.
+            following: Names of the turns that share the rest of the draw.
+            measuring: Also measure what `translate.pipeline.measuring` says; changes nothing else.
 
         Raises:
             PluginError: A component failed; names the expression and what it was given.
@@ -158,16 +205,32 @@ class Evaluator:
             total: torch.Tensor | None = None
             terms = {}
             for doing in plan.terms:
-                value = doing.function(**{name: values[slot] for name, slot in doing.arguments})
+                value = self._loss(doing, {name: values[slot] for name, slot in doing.arguments})
                 weight = doing.weight(draw.step) if callable(doing.weight) else doing.weight
                 part = value if weight == 1.0 else value * weight
                 total = part if total is None else total + part
                 terms[doing.name] = value.detach()
+            measured = measure(plan, values, EMPTY) if measuring else {}
         except (TranslateError, MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as exc:
             raise self._component_failed(doing, exc) from exc
-        return TurnResult(total, terms)
+        return TurnResult(total, terms, measured)
+
+    @staticmethod
+    def _loss(term: PlannedTerm, given: Mapping[str, Any]) -> torch.Tensor:
+        value: torch.Tensor = watched(term.function)(**given)
+        check_loss(value)
+        return value
+
+    def backward_failed(self, turn: str, exc: Exception) -> PluginError:
+        """The error of a gradient that cannot be computed."""
+        pipeline, plan = self.game.pipeline, self.plan(turn, ())
+        entries = [term.term.use.entry for term in plan.terms]
+        for instruction in plan.instructions:
+            entries += self._entries(instruction.node)
+        entries += [pipeline.networks[name].entry for name in plan.turn.learn]
+        return component_failed(f"the gradient of turn '{turn}'", ("turns", turn), entries, exc)
 
     def finish_turn(self, draw: Draw, turn: str) -> None:
         """Drop every value that depends on a network that has just learned."""
@@ -234,16 +297,30 @@ class Evaluator:
         functions = self._functions[term.name]
         return functions.get("both") or functions.get(turn.side.removesuffix("s"))
 
+    def loss_objects(self) -> dict[str, Any]:
+        """The objects behind losses that have two sides, by term."""
+        return {
+            name: function.__self__
+            for name, functions in self._functions.items()
+            for function, _ in functions.values()
+            if hasattr(function, "__self__")
+        }
+
+    def measured_function(self, term: Term) -> Call | None:
+        """What a loss measures beside its value in the discriminators' turns, if anything."""
+        return self._functions[term.name].get("measured", (None,))[0]
+
     def _component_failed(self, doing: Any, exc: Exception) -> PluginError:
         if isinstance(doing, PlannedTerm):
-            entry = doing.term.use.entry
-            what = f"loss '{doing.name}' ({entry.name} from {entry.provider})"
-            where = f"losses.{doing.name}"
-        else:
-            what = f"{doing.node.kind} '{doing.node.name}' in `{doing.node.text}`"
-            where = ".".join(map(str, doing.node.path))
-        first = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
-        return PluginError(f"{what} failed: {type(exc).__name__}: {first}", where=where)
+            return component_failed(f"loss '{doing.name}'", ("losses", doing.name), [doing.term.use.entry], exc)
+        node = doing.node
+        return component_failed(f"{node.kind} '{node.name}' in `{node.text}`", node.path, self._entries(node), exc)
+
+    def _entries(self, node: Node) -> list[Entry]:
+        if node.kind == "network":
+            use = self.game.pipeline.networks[node.name]
+            return [use.entry, *([use.weights.entry] if use.weights is not None else [])]
+        return [node.operation[0]] if node.operation is not None else []
 
 
 def has_statistics(module: nn.Module) -> bool:

@@ -51,6 +51,11 @@ class Node:
     operation: tuple[Entry, Mapping[str, Any]] | None = None
     key: str = ""
 
+    @property
+    def is_part_of_model(self) -> bool:
+        """Whether it is an operation whose state counts outside training too."""
+        return self.operation is not None and getattr(self.operation[0].factory, "part_of_model", False)
+
 
 @dataclass
 class Graph:

@@ -11,8 +11,8 @@ image depends on nothing but the weights, that image and `inference`: never on i
 - `dropout: off` removes the layers. `on` drops by a fixed mask: an element is dropped when a 32-bit hash of (seed,
   number of the layer in its network, channel, row, column) lies below p 2^32; all others are scaled by 1 / (1 - p).
   Layers that drop whole channels hash the channel alone. Layers are numbered from 0 in the order in which the network
-  lists them. All of it is integer arithmetic below 2^63, so that every device and every ONNX runtime finds the same
-  mask, at any size, and a larger picture's mask begins like a smaller one's.
+  lists them. Every device and every ONNX runtime finds the same mask (`translate.hashing`), at any size, and a larger
+  picture's mask begins like a smaller one's.
 - Weights behind parametrisations (spectral norm, weight norm) are computed once and stored.
 
 Dropout that a network calls as a function (`F.dropout(x, training=self.training)`) is not seen and is off.
@@ -33,12 +33,9 @@ from torch.nn.utils.spectral_norm import SpectralNorm, remove_spectral_norm
 from torch.nn.utils.weight_norm import WeightNorm, remove_weight_norm
 
 from translate.errors import ComponentError
+from translate.hashing import INCREMENT, MASK, mix, mix_number
 from translate.pipeline.settings import InferenceKeys
 
-_MASK: Final = 0xFFFF_FFFF
-# Odd numbers with well-mixed bits, below 2^31 so that a product with a 32-bit value stays below 2^63.
-_MULTIPLIERS: Final = (0x21F0_AAAD, 0x735A_2D97)
-_INCREMENT: Final = 0x1E37_79B9
 _ELEMENTWISE: Final = (nn.Dropout,)
 _CHANNELWISE: Final = (nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
@@ -109,7 +106,7 @@ class FixedDropout(nn.Module):
     def __init__(self, p: float, *, layer: int, seed: int, channelwise: bool) -> None:
         super().__init__()
         self.p, self.channelwise = p, channelwise
-        self.start = _mix_number(_mix_number(_mix_number(seed & _MASK) ^ (seed >> 32 & _MASK)) ^ (layer + 1))
+        self.start = mix_number(mix_number(mix_number(seed & MASK) ^ (seed >> 32 & MASK)) ^ (layer + 1))
         self.threshold = round(p * 2**32)
         self.scale = 1.0 / (1.0 - p) if p < 1.0 else 0.0
 
@@ -124,25 +121,12 @@ class FixedDropout(nn.Module):
         for dimension in range(1 if self.channelwise else dimensions):
             position = torch.arange(x.shape[dimension + 1], dtype=torch.int64, device=x.device)
             position = position.reshape(-1, *[1] * (dimensions - 1 - dimension))
-            state = _mix(((position + 1) * _INCREMENT + state) & _MASK)
+            state = mix(((position + 1) * INCREMENT + state) & MASK)
         return torch.as_tensor(state) >= self.threshold
 
     def extra_repr(self) -> str:
         """Shown in the network's listing."""
         return f"p={self.p}"
-
-
-def _mix(value: Tensor) -> Tensor:
-    """A bijection of 32-bit numbers in which every bit of the result depends on every bit of the input."""
-    for multiplier in _MULTIPLIERS:
-        value = ((value ^ (value >> 16)) * multiplier) & _MASK
-    return value ^ (value >> 16)
-
-
-def _mix_number(value: int) -> int:
-    for multiplier in _MULTIPLIERS:
-        value = ((value ^ (value >> 16)) * multiplier) & _MASK
-    return value ^ (value >> 16)
 
 
 class _Form:

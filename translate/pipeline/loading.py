@@ -12,6 +12,7 @@ from translate.errors import PipelineError, PluginError, Position, Problem, Usag
 from translate.pipeline.document import Document, parse_document, read_document
 from translate.pipeline.dumping import dump
 from translate.pipeline.merging import apply_overrides, find_missing, resolve_extends
+from translate.pipeline.missing import missing_plugin, recorded_components
 from translate.pipeline.naming import all_expressions, circular_flow, field_names, unknown_names, unused_parts
 from translate.pipeline.phases import read_phases
 from translate.pipeline.reading import TOP_LEVEL, Reader
@@ -42,6 +43,7 @@ def load_pipeline(
     *,
     catalogue: Catalogue | None = None,
     complete: bool = True,
+    run: Path | None = None,
 ) -> Pipeline:
     """Load a pipeline and check everything that can be known without data: keys, names, types, ranges.
 
@@ -50,18 +52,26 @@ def load_pipeline(
         overrides: `a.b=value`, as on the command line.
         catalogue: Where components are looked up; by default all installed plugins.
         complete: Whether every value must be given. To show a pipeline, settings may stay `???`; the game may not.
+        run: Folder of the run that it is loaded for: where that is there already, it tells which plugin is missing.
 
     Raises:
         PipelineError: Holds every problem, with file, line and column.
         UsageError: There is no such pipeline.
-        PluginError: A component that is needed cannot be imported.
+        PluginError: A component that is needed cannot be imported, or its plugin is not installed any more.
     """
     catalogue = catalogue or default_manager().catalogue
     keep = keys_that_stay(catalogue)
     extended = resolve_extends(find_document(source, catalogue), _parent_loader(catalogue), keep=keep)
     document = apply_overrides(extended, overrides, keep=keep)
     file = None if isinstance(source, Mapping) or not _is_path(source, catalogue) else Path(source)
-    return read_pipeline(document, catalogue, file=file, complete=complete)
+    try:
+        return read_pipeline(document, catalogue, file=file, complete=complete)
+    except PipelineError as exc:
+        for folder in (run, file.parent if file is not None else None):
+            recorded = recorded_components(folder) if folder is not None else ()
+            if missing := missing_plugin(exc, recorded, str(folder), catalogue):
+                raise missing from exc
+        raise
 
 
 def find_document(source: str | Path | Mapping[str, Any], catalogue: Catalogue) -> Document:

@@ -20,6 +20,7 @@ from typing import Final
 
 from translate.components import KINDS
 from translate.errors import PipelineError, Position, Problem
+from translate.pictures import shown
 from translate.pipeline.composing import Node, Path_, compose, path_text
 from translate.pipeline.document import Document, check_characters
 from translate.pipeline.dumping import dump
@@ -193,7 +194,7 @@ def _without_extends(document: Document) -> Document:
 
 def _read_override(override: str) -> tuple[list[str], Node]:
     """Split `a.b.c=value` into its parts and the value as a node."""
-    position = Position(file=f"command line `{override}`")
+    position = Position(file=f"command line `{shown(override)}`")
     dotted, equals, text = override.partition("=")
     path = dotted.split(".")
     if not equals:

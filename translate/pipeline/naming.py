@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from translate.components import Catalogue
 from translate.errors import Problem, did_you_mean
@@ -56,7 +57,7 @@ def unknown_names(
         values = None
         if fields is not None:
             values = [*fields, *pipeline.latents, *pipeline.schedules, *pipeline.phases[phase].flow]
-        problems += _unknown_in(pipeline, path, expression, phase, values, callables, broken)
+        problems += _unknown_in(pipeline, path, expression, phase, values, callables, broken, catalogue.not_loaded)
     if fields is not None:
         problems += _unknown_elsewhere(pipeline, list(fields), broken)
     return problems
@@ -70,6 +71,7 @@ def _unknown_in(
     values: list[str] | None,
     callables: list[str],
     broken: Collection[str],
+    not_loaded: Sequence[str],
 ) -> Iterator[Problem]:
     for part in walk(expression):
         if isinstance(part, Name) and values is not None and part.id not in values and part.id not in broken:
@@ -78,9 +80,11 @@ def _unknown_in(
                 text += f" '{part.id}' is called, as `{part.id}(...)`."
             yield pipeline.problem(path, f"{text} Values: {', '.join(values)}.", column=part.column, phase=phase)
         if isinstance(part, Call) and part.function not in callables and part.function not in broken:
-            text = f"no network or operation is named '{part.function}'.{did_you_mean(part.function, callables)}"
-            text += f" Known: {', '.join(callables)}."
-            yield pipeline.problem(path, text, column=part.column, phase=phase)
+            hint = did_you_mean(part.function, callables)
+            text = f"no network or operation is named '{part.function}'.{hint} Known: {', '.join(callables)}."
+            text += f" Not loaded: {'; '.join(not_loaded)}." if not_loaded else ""
+            problem = pipeline.problem(path, text, column=part.column, phase=phase)
+            yield replace(problem, plugin=bool(not_loaded) and not hint)
 
 
 def _double_names(pipeline: Pipeline, fields: Iterable[str], operations: Iterable[str]) -> Iterator[Problem]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from translate.data.examples import StreamSettings
-from translate.data.request import DataRequest, Dataset, Split
+from translate.data.request import DataRequest, Dataset, Problems, Split
 from translate.data.stream import Stream
 from translate.errors import ComponentError, DataError, PipelineError, PluginError, TranslateError
 from translate.pipeline.settings import Pipeline
@@ -13,8 +14,13 @@ from translate.pipeline.settings import Pipeline
 MOST_WORKERS = 4
 
 
-def open_dataset(pipeline: Pipeline, split: Split = "train") -> Dataset:
+def open_dataset(pipeline: Pipeline, split: Split = "train", problems: Problems | None = None) -> Dataset:
     """Open the pipeline's dataset.
+
+    Args:
+        pipeline: Which dataset, with which settings.
+        split: Which part of it.
+        problems: Where given, what is wrong with the data is added to it as far as it can be passed over.
 
     Raises:
         DataError: The data is missing or wrong.
@@ -23,7 +29,12 @@ def open_dataset(pipeline: Pipeline, split: Split = "train") -> Dataset:
     """
     low, high = pipeline.data.value_range
     request = DataRequest(
-        split=split, image_size=pipeline.data.size, seed=pipeline.training.seed, value_range=(low, high)
+        split=split,
+        image_size=pipeline.data.size,
+        seed=pipeline.training.seed,
+        value_range=(low, high),
+        skip_bad=pipeline.data.on_bad_image == "skip" or problems is not None,
+        problems=problems,
     )
     try:
         dataset: Dataset = pipeline.dataset.create(request)
@@ -59,6 +70,8 @@ def stream_settings(pipeline: Pipeline, *, train: bool = True) -> StreamSettings
         value_range=(low, high),
         workers=worker_count(pipeline) if train else 0,
         seed=pipeline.training.seed,
+        skip_bad=pipeline.data.on_bad_image == "skip",
+        worker_timeout=pipeline.data.worker_timeout,
     )
 
 
@@ -72,13 +85,31 @@ def worker_count(pipeline: Pipeline) -> int:
 
 
 def open_stream(
-    pipeline: Pipeline, split: Split, *, batch_size: int, rank: int = 0, world_size: int = 1, train: bool | None = None
+    pipeline: Pipeline,
+    split: Split,
+    *,
+    batch_size: int,
+    rank: int = 0,
+    world_size: int = 1,
+    train: bool | None = None,
+    complete: bool = False,
 ) -> Stream:
     """Open a split as a stream; by default only the training split is augmented.
+
+    Args:
+        pipeline: Which data.
+        split: Which part of it.
+        batch_size: See `Stream`.
+        rank: Likewise.
+        world_size: Likewise.
+        train: Whether examples are augmented; None = those of the training split.
+        complete: Whether every example must be readable, whatever the pipeline says: for measuring.
 
     Raises:
         DataError: The data is missing or wrong.
     """
     settings = stream_settings(pipeline, train=split == "train" if train is None else train)
+    if complete:
+        settings = replace(settings, skip_bad=False)
     dataset = open_dataset(pipeline, split)
     return Stream(dataset, settings, batch_size=batch_size, rank=rank, world_size=world_size)

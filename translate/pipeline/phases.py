@@ -1,4 +1,4 @@
-"""Reading what a phase may change: flow, losses, turns and optimisers."""
+"""Reading what a phase may change: flow, losses, turns, optimisers and the size of a batch."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ from translate.pipeline.settings import (
     Phase,
     Side,
     Term,
+    TrainingKeys,
     Turn,
     Use,
 )
 from translate.pipeline.staying import keys_that_stay
 
 PHASE_KEYS = ("start", "flow", "losses", "turns", "training")
-TURN_KEYS = ("learn", "losses", "steps", "side", "skip_below")
+PHASE_TRAINING_KEYS = ("batch_size", "optimizers", "reset_optimizers")
+TURN_KEYS = ("learn", "losses", "steps", "side", "skip_below", "fresh")
 CLIPS = ("clip_norm", "clip_value", "clip_weights")
 OPTIMIZER_KEYS = frozenset({"name", "lr", *CLIPS})
 DEFAULT_OPTIMIZER: Mapping[str, Any] = {"name": "adam", "lr": 2.0e-4, "betas": [0.5, 0.999]}
@@ -84,9 +86,12 @@ def _check_phase(reader: Reader, path: Path_, value: Any, after: int) -> int | N
         return None
     reader.allowed_keys(path, value, PHASE_KEYS)
     if isinstance(value.get("training"), Mapping):
-        reader.allowed_keys((*path, "training"), value["training"], ("optimizers",))
+        reader.allowed_keys((*path, "training"), value["training"], PHASE_TRAINING_KEYS)
     elif value.get("training") is not None:
-        reader.problem((*path, "training"), f"must be a mapping with `optimizers` (got {value['training']!r})")
+        reader.problem(
+            (*path, "training"),
+            f"must be a mapping with any of {', '.join(PHASE_TRAINING_KEYS)} (got {value['training']!r})",
+        )
         return None
     start = value.get("start")
     if not isinstance(start, int) or isinstance(start, bool):
@@ -145,7 +150,25 @@ class PhaseReader(Reader):
         """Read all sections of the phase."""
         flow, losses = self._flow(), self._losses()
         turns = self._turns(losses)
-        return Phase(start=start, flow=flow, losses=losses, turns=turns, optimizers=self._optimizers(turns))
+        keys = self._training()
+        return Phase(
+            start=start,
+            flow=flow,
+            losses=losses,
+            turns=turns,
+            optimizers=self._optimizers(turns),
+            batch_size=keys.batch_size,
+            reset_optimizers=keys.reset_optimizers,
+        )
+
+    def _training(self) -> TrainingKeys:
+        """The settings of `training` in this phase."""
+        section = self.mapping(("training",), self.data.get("training"), "settings")
+        keys = self.section(TrainingKeys, ("training",), section) or TrainingKeys()
+        if keys.batch_size % keys.parts:
+            text = f"must be a multiple of accumulate x devices x nodes = {keys.parts} (got {keys.batch_size})"
+            self.problem(("training", "batch_size"), text)
+        return keys
 
     def _flow(self) -> dict[str, Expression]:
         parsed = {}
@@ -197,11 +220,22 @@ class PhaseReader(Reader):
         if isinstance(steps, float) and (steps < 0 or steps != int(steps)):
             self.problem(steps_path, f"must be a whole number of at least 0 (got {steps:g})")
         skip_below = self._threshold((*path, "skip_below"), value.get("skip_below"))
+        fresh = value.get("fresh", False)
+        if not isinstance(fresh, bool):
+            self.problem((*path, "fresh"), f"must be true or false (got {fresh!r})")
         learn = self._learn(path, name, value)
         side = self._side(path, value, learn)
         if not learn or side is None:
             return None
-        return Turn(name=name, learn=tuple(learn), losses=chosen, side=side, steps=steps, skip_below=skip_below)
+        return Turn(
+            name=name,
+            learn=tuple(learn),
+            losses=chosen,
+            side=side,
+            steps=steps,
+            skip_below=skip_below,
+            fresh=fresh is True,
+        )
 
     def _threshold(self, path: Path_, value: Any) -> float | None:
         if value is None:

@@ -6,11 +6,12 @@ import difflib
 import keyword
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from translate.components import Catalogue, Entry, Kind
+from translate.components import Catalogue, Entry, Kind, PluginLookupError
 from translate.errors import Problem, did_you_mean
 from translate.pipeline.document import Document
 from translate.pipeline.expressions import Expression, ExpressionError, parse_expression
@@ -47,10 +48,18 @@ class Reader:
 
     # -- plain values -----------------------------------------------------------------------------------------------
 
-    def problem(self, path: Path_, message: str, *, of: Literal["key", "value"] = "value", column: int = 0) -> None:
-        """Record one problem at a path; `column` counts within the value."""
+    def problem(
+        self,
+        path: Path_,
+        message: str,
+        *,
+        of: Literal["key", "value"] = "value",
+        column: int = 0,
+        plugin: bool = False,
+    ) -> None:
+        """Record one problem at a path; `column` counts within the value, `plugin` says who is to blame."""
         problem = problem_at(self.document, path, message, of=of, column=column, phase=self.phase)
-        self.problems.append(problem)
+        self.problems.append(replace(problem, plugin=plugin))
 
     def mapping(self, path: Path_, value: Any, what: str) -> Mapping[str, Any]:
         """The value as a mapping, or a problem and an empty one."""
@@ -186,7 +195,7 @@ class Reader:
         try:
             return self.catalogue.find(kind, name)
         except LookupError as exc:
-            self.problem((*path, kind), exc.args[0])
+            self.problem((*path, kind), exc.args[0], plugin=isinstance(exc, PluginLookupError))
             return None
 
     def _no_kind(self, kinds: Sequence[Kind], path: Path_, keys: Sequence[str]) -> None:

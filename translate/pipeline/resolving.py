@@ -81,7 +81,9 @@ def _phase(phase: Phase, pipeline: Pipeline) -> dict[str, Any]:
         "losses": {name: {**component(term.use), **_game_keys(term, pipeline)} for name, term in phase.losses.items()},
         "turns": {name: _turn(turn, pipeline) for name, turn in phase.turns.items()},
         "training": {
+            "batch_size": phase.batch_size,
             "optimizers": {name: _optimizer(settings, pipeline) for name, settings in phase.optimizers.items()},
+            "reset_optimizers": phase.reset_optimizers,
         },
     }
 
@@ -115,8 +117,9 @@ def _name(component: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _turn(turn: Turn, pipeline: Pipeline) -> dict[str, Any]:
     losses = {} if turn.losses is None else {"losses": list(turn.losses)}
-    skip = {} if turn.skip_below is None else {"skip_below": turn.skip_below}
-    return {"learn": list(turn.learn), **losses, "side": turn.side, "steps": _steps(turn.steps, pipeline), **skip}
+    more = {} if turn.skip_below is None else {"skip_below": turn.skip_below}
+    more |= {"fresh": True} if turn.fresh else {}
+    return {"learn": list(turn.learn), **losses, "side": turn.side, "steps": _steps(turn.steps, pipeline), **more}
 
 
 def _steps(value: Schedulable, pipeline: Pipeline) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from translate.components import Catalogue, Entry, Kind
 from translate.errors import PluginError
-from translate.pipeline.phases import CLIPS, TURN_KEYS
+from translate.pipeline.phases import CLIPS, PHASE_TRAINING_KEYS, TURN_KEYS
 from translate.pipeline.reading import TOP_LEVEL
 from translate.pipeline.settings import (
     SIDE_OF_KIND,
@@ -93,7 +93,9 @@ def _game(form: Form) -> Json:
 
 
 def _phase() -> Json:
-    training = {"type": "object", "properties": {"optimizers": _optimizers("part")}, "additionalProperties": False}
+    whole = _section(TrainingKeys, "part")["properties"]
+    keys = {key: whole[key] for key in PHASE_TRAINING_KEYS} | {"optimizers": _optimizers("part")}
+    training = {"type": "object", "properties": keys, "additionalProperties": False}
     return {
         "type": "object",
         "required": ["start"],
@@ -106,6 +108,7 @@ def _turn(form: Form) -> Json:
     names = {"anyOf": [{"type": "string"}, _list({"type": "string"})]}
     forms = {"learn": names, "losses": names, "steps": _number_or_schedule(form), "side": {"enum": list(SIDES)}}
     forms["skip_below"] = {"anyOf": [{"type": "number"}, NULL]}
+    forms["fresh"] = {"type": "boolean"}
     return {"type": "object", "properties": {key: forms[key] for key in TURN_KEYS}, "additionalProperties": False}
 
 

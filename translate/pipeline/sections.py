@@ -22,7 +22,7 @@ from translate.pipeline.settings import (
     Use,
 )
 
-DEFAULT_OBSERVERS = ("terminal", "metrics_file", "samples", "tensorboard")
+DEFAULT_OBSERVERS = ("terminal", "metrics_file", "samples", "tensorboard", "health")
 
 
 def read_data(reader: Reader) -> tuple[Use | None, DataKeys]:
@@ -59,15 +59,11 @@ def read_networks(reader: Reader) -> dict[str, Use]:
 
 
 def read_training(reader: Reader) -> tuple[TrainingKeys, tuple[Use, ...]]:
-    """Read `training` without its optimisers, which belong to the phases."""
+    """Read `training` without its optimisers, which belong to the phases (as the size of a batch, checked there)."""
     section = reader.mapping(("training",), reader.data.get("training"), "settings")
     keys = reader.section(TrainingKeys, ("training",), section) or TrainingKeys()
     listed: Sequence[Any] = keys.observers if keys.observers is not None else _default_observers(reader.catalogue)
     uses = [reader.use(("observer",), ("training", "observers", i), item) for i, item in enumerate(listed)]
-    parts = keys.accumulate * keys.devices * keys.nodes
-    if keys.batch_size % parts:
-        text = f"must be a multiple of accumulate x devices x nodes = {parts} (got {keys.batch_size})"
-        reader.problem(("training", "batch_size"), text)
     return keys, tuple(use for use in uses if use is not None)
 
 

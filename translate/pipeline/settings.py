@@ -83,6 +83,9 @@ class DataKeys(Section):
         interpolation: How a field is resized, by field: area, bicubic, bilinear or nearest.
         value_range: Smallest and largest value of image fields.
         workers: Loader processes; auto = as many as spare processors, at most 4.
+        worker_timeout: Seconds without a batch after which loader processes are taken to hang (exit code 6).
+        on_bad_image: What training does where an example cannot be read: stop (exit code 3), or skip = another one
+            takes its place, the file is listed in the run's bad_images.json, and more than 1 % stop it all the same.
     """
 
     image_size: Positive | Annotated[list[Positive], Field(min_length=2, max_length=2)] | None = None
@@ -90,6 +93,8 @@ class DataKeys(Section):
     interpolation: dict[str, Literal["area", "bicubic", "bilinear", "nearest"]] = {}
     value_range: Annotated[list[float], Field(min_length=2, max_length=2)] = [-1.0, 1.0]
     workers: Count | Literal["auto"] = "auto"
+    worker_timeout: Annotated[float, Field(gt=0.0)] = 120.0
+    on_bad_image: Literal["stop", "skip"] = "stop"
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -116,7 +121,8 @@ class TrainingKeys(Section):
 
     Attributes:
         steps: Iterations; each runs all turns.
-        batch_size: Examples of one optimisation step, over all processes and accumulated parts together.
+        batch_size: Examples of one optimisation step, over all processes and accumulated parts together. A phase may
+            have another.
         accumulate: Parts that a batch is cut into, one after the other, to save memory.
         seed: Seed of weights, data order, augmentation, latents and dropout.
         device: auto, cpu, cuda or mps.
@@ -132,7 +138,9 @@ class TrainingKeys(Section):
         keep_checkpoints: Newest checkpoints that are kept.
         patience: Non-finite steps in a row after which training stops with exit code 7.
         optimizers: Per side (`generators`, `discriminators`) or per turn name.
-        observers: What watches the run. Null = terminal, metrics file, samples, and TensorBoard where it is installed.
+        reset_optimizers: Whether a new phase begins with new optimisers (moments at 0), also where their settings and
+            networks stay; without, those go on. A phase may say it for itself and those after it.
+        observers: What watches the run. Null = terminal, metrics file, samples, health, TensorBoard where installed.
     """
 
     steps: Positive = 10_000
@@ -152,12 +160,13 @@ class TrainingKeys(Section):
     keep_checkpoints: Positive = 3
     patience: Positive = 3
     optimizers: dict[str, Any] = {}
+    reset_optimizers: bool = False
     observers: list[Any] | None = None
 
     @property
-    def examples_at_once(self) -> int:
-        """Examples that one process sees in one part of a batch."""
-        return max(1, self.batch_size // (self.accumulate * self.devices * self.nodes))
+    def parts(self) -> int:
+        """Parts that a batch is cut into, over all processes."""
+        return self.accumulate * self.devices * self.nodes
 
 
 class InferenceKeys(Section):
@@ -244,6 +253,7 @@ class Turn:
         side: Which function of a two-sided loss is used.
         steps: How often in an iteration; each repetition begins a new draw.
         skip_below: The optimiser does not step while the turn's weighted sum of losses lies below this.
+        fresh: Whether it draws the latents anew, where the turn before has used this draw's.
     """
 
     name: str
@@ -252,6 +262,7 @@ class Turn:
     side: Side
     steps: Schedulable
     skip_below: float | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,13 +288,25 @@ class OptimizerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """What may change in the course of a training; the first phase starts at step 0."""
+    """What may change in the course of a training; the first phase starts at step 0.
+
+    Attributes:
+        start: First step.
+        flow: Named expressions.
+        losses: Terms by name.
+        turns: By name, in order.
+        optimizers: By the turn's name.
+        batch_size: See `TrainingKeys`.
+        reset_optimizers: Likewise.
+    """
 
     start: int
     flow: Mapping[str, Expression]
     losses: Mapping[str, Term]
     turns: Mapping[str, Turn]
     optimizers: Mapping[str, OptimizerSettings]
+    batch_size: int
+    reset_optimizers: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -343,6 +366,10 @@ class Pipeline:
             of: Whether the key is wrong or its value.
         """
         return problem_at(self.document, path, message, column=column, phase=phase, of=of)
+
+    def examples_at_once(self, phase: int) -> int:
+        """Examples that one process sees in one part of a batch, in a phase."""
+        return max(1, self.phases[phase].batch_size // self.training.parts)
 
     def phase_at(self, step: int) -> int:
         """Index of the phase that a step belongs to."""

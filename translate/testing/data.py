@@ -23,6 +23,7 @@ def check_dataset(case: Case) -> None:
     case.require(count > 0, "fields", "it has no examples")
     case.require(fields, "fields", "it has no fields")
     finished = set(getattr(dataset, "finished", ()))
+    at_once = getattr(dataset, "batch", None)
     unknown = sorted(finished - set(fields))
     case.require(not unknown, "fields", f"{', '.join(unknown)} of `finished` is not among its fields")
     drawn = {name: spec for name, spec in fields.items() if name not in finished}
@@ -40,6 +41,11 @@ def check_dataset(case: Case) -> None:
         case.require(same, "deterministic", f"example {index} differs for the same generator")
         if finished:
             _check_finished(case, dataset, request, index)
+        if at_once is not None:
+            with case.trying("fields", f"`batch` of example {index}"):
+                both = at_once([index, 0])
+            same = all(np.array_equal(both[field][0], example[field]) for field in drawn)
+            case.require(same, "deterministic", f"`batch` gives another example {index} than `example`")
         named = isinstance(name, str) and name and "/" not in name
         case.require(named, "fields", f"name({index}) must be the stem of a file name (got {name!r})")
 

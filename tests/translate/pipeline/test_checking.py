@@ -46,10 +46,10 @@ def test_a_shape_that_does_not_fit_names_expression_inputs_and_place(load):
 def test_a_network_called_with_another_size_names_what_it_got(load):
     call = ("fake: G(source, z)", "fake: G(source, z)\n  twice: G(source, source)")
     text = load(call, ("preview: [", "preview: [twice, "), whole=True).only()
-    assert text.startswith(
-        "game.yaml:11:10: flow.twice: `G(source, source)` cannot be evaluated with (source: Image(1x4x4 in"
-    )
-    assert "(source: Image(1x4x4 in [-1, 1]), source: Image(1x4x4 in [-1, 1])): " in text
+    picture = "Image(1x4x4 in [-1, 1])"
+    assert text.startswith(f"game.yaml:11:10: flow.twice: `G(source, source)` gives 'G' ({picture}, {picture}), and it")
+    assert f"it was built for ({picture}, Vector(3)), as in `G(source, z)`" in text
+    assert "Give it the same inputs in every call, or add a second network" in text
 
 
 def test_what_depends_on_a_failure_is_not_reported_again(load):
@@ -187,14 +187,14 @@ def test_a_bound_of_the_generators_is_none_of_the_critics(load):
 
 
 def test_a_loss_that_refuses_to_be_made_is_a_problem_at_its_place(load, tmp_path):
-    missing = tmp_path / "vgg19.pth"
+    missing = tmp_path / "vgg19.safetensors"
     wanted = (
         "reconstruction: {loss: l1, of: fake, to: target, weight: 100}",
         f"reconstruction: {{loss: perceptual, of: fake, to: target, weights_file: {missing}}}",
     )
     text = load(wanted, whole=True).only()
     assert "game.yaml:13:19: losses.reconstruction: " in text
-    assert "there are no weights of VGG-19 at vgg19.pth" in text
+    assert "there are no weights of VGG-19 at vgg19.safetensors" in text
 
 
 @pytest.mark.parametrize(("weights", "blamed"), [("", "TD"), (", weights: spectral", "T")])
@@ -236,6 +236,25 @@ def test_an_operation_between_examples_needs_several_of_them(load):
     assert "losses.adversarial.real: minibatch_stddev needs 2 examples at once" in text
 
 
+LIKELIHOOD = ("reconstruction: {loss: l1,", "reconstruction: {loss: bernoulli,")
+
+
+def test_a_loss_that_compares_with_another_range_is_refused(load):
+    text = str(load(LIKELIHOOD, whole=True))
+    assert "losses.reconstruction: this loss compares with images in [0, 1], but 'target' is in [-1, 1]." in text
+    assert "Write `value_range: [0, 1]` under `data`" in text
+    assert not load(LIKELIHOOD, ("image_size: 4", "image_size: 4, value_range: [0, 1]"), whole=True).problems
+
+
+def test_probabilities_for_a_loss_that_takes_logits_are_refused(load):
+    unit = ("image_size: 4", "image_size: 4, value_range: [0, 1]")
+    start = "reconstruction: {loss: l1, of: fake"
+    text = load((start, 'reconstruction: {loss: bernoulli, of: "sigmoid(fake)"'), unit, whole=True).only()
+    assert "losses.reconstruction: `sigmoid(fake)` is a probability" in text
+    assert "takes what comes before a sigmoid" in text
+    assert not load((start, 'reconstruction: {loss: l1, of: "sigmoid(fake)"'), unit, whole=True).problems
+
+
 def test_built_in_components_say_what_the_check_reads():
     manager = PluginManager()
     manager.load_entry_points()
@@ -246,7 +265,25 @@ def test_built_in_components_say_what_the_check_reads():
 
     assert having("loss", "is_penalty") >= {"gradient_penalty", "r1"}
     assert having("loss", "expects_logits") >= {"bce", "relativistic"}
+    assert having("loss", "expects_range") >= {"bernoulli"}
+    assert having("operation", "makes_probabilities") >= {"sigmoid"}
     assert having("loss", "needs_constraint") >= {"wasserstein"}
     assert having("parametrization", "bounds_weights") >= {"spectral"}
     assert having("operation", "makes_leaf") >= {"mix", "leaf"}
+    assert having("operation", "part_of_model") >= {"truncate"}
     assert having("dataset", "field_names") >= {"paired_folders", "side_by_side", "single_folder", "drawn"}
+
+
+@pytest.mark.parametrize(
+    ("steps", "wrong"),
+    [("{schedule: cycle, values: [1, -1]}", "(step 1: -1)"), ("{schedule: constant, value: 0.5}", "(step 0: 0.5)")],
+)
+def test_a_schedule_of_steps_that_gives_no_number_of_steps(load, steps, wrong):
+    turns = f"turns: {{discriminators: {{steps: {steps}}}, generators: 1}}\n"
+    text = load(("", turns), whole=True).only()
+    assert f"turns.discriminators.steps: must be a whole number of at least 0 at every step {wrong}" in text
+
+
+def test_a_keyword_that_a_network_does_not_know(load):
+    text = load(("fake: G(source, z)", "fake: G(source, z, nois=z)"), whole=True).only()
+    assert "flow.fake: 'G' has no input called 'nois'" in text

@@ -290,7 +290,8 @@ def test_a_turn_never_reads_a_value_on_the_host(table, monkeypatch):
 def test_a_failing_component_is_named(table):
     game = table(PIX2PIX)
     game.game.networks["G"].second = torch.nn.Linear(3, 3).double()
-    with pytest.raises(PluginError, match=r"network 'G' in `G\(source\)` failed: RuntimeError") as caught:
+    said = r"network 'G' in `G\(source\)` \(generator 'toy_dense' from toys .*\) failed: RuntimeError"
+    with pytest.raises(PluginError, match=said) as caught:
         game.runner().iterate(0)
     assert caught.value.where == "flow.fake"
 

@@ -289,7 +289,8 @@ def test_positions_of_overrides() -> None:
 )
 def test_malformed_overrides(override: str, path: str, message: str) -> None:
     (problem,) = problems(override)
-    assert problem.position.file == f"command line `{override}`"
+    shown = override.replace("\n", "\\n").replace("\0", "\\x00")
+    assert problem.position.file == f"command line `{shown}`"
     assert problem.path.startswith(path) if path.endswith(".") else problem.path == path
     assert message in problem.message
 

@@ -1,0 +1,71 @@
+"""Which plugin a pipeline misses: read from what an earlier run or a checkpoint recorded about its components."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from translate.components import Catalogue
+from translate.errors import PipelineError, PluginError
+
+RECORD: Final = "manifest.json"
+MAX_RECORD: Final = 2**20
+
+# As `describe_run` in `translate.training.run` writes them. What is not so is not repeated in a command to be copied.
+_LINE = re.compile(
+    r"(?P<kind>[a-z]+) (?P<name>[a-z][a-z0-9_]*): (?P<plugin>[\w.:-]+) "
+    r"\((?P<distribution>[A-Za-z0-9][A-Za-z0-9._-]*) (?P<version>[A-Za-z0-9.+!_-]+)\)\Z"
+)
+_UNKNOWN = re.compile(
+    r"'(?:[\w.:-]+/)?(?P<name>\w+)' is not an? (?P<kind>[a-z]+)\.|no network or operation is named '(?P<operation>\w+)'"
+)
+
+
+def missing_plugin(
+    exc: PipelineError, components: Iterable[Any], where: str, catalogue: Catalogue
+) -> PluginError | None:
+    """The error to raise instead, where components that a pipeline cannot find are recorded with who supplied them.
+
+    Everything else that was recorded and whose distribution supplies nothing now is named with them.
+
+    Args:
+        exc: What reading the pipeline gave.
+        components: Lines such as `generator plain: example (translate-example 1.2.3)`.
+        where: The checkpoint or run that recorded them.
+        catalogue: What is installed.
+    """
+    found = [match for line in components if (match := _LINE.match(str(line)))]
+    recorded = {(match["kind"], match["name"]): match for match in found}
+    missing: dict[str, re.Match[str]] = {}
+    for problem in exc.problems:
+        unknown = _UNKNOWN.match(problem.message)
+        if unknown is None:
+            continue
+        kind, name = unknown["kind"] or "operation", unknown["name"] or unknown["operation"]
+        if (kind, name) in recorded:
+            missing[f"{kind} '{name}'"] = recorded[kind, name]
+    if not missing:
+        return None
+    here = {entry.provider.distribution for entry in catalogue.entries}
+    missing |= {f"{kind} '{name}'": match for (kind, name), match in recorded.items()
+                if match["distribution"] not in here}  # fmt: skip
+    parts = [
+        f"{what} is not installed: it came from {match['plugin']} ({match['distribution']} {match['version']})"
+        for what, match in missing.items()
+    ]
+    wanted = dict.fromkeys(f"{match['distribution']}=={match['version']}" for match in missing.values())
+    return PluginError("; ".join(parts), where=where, fix=f"pip install {' '.join(wanted)}")
+
+
+def recorded_components(folder: Path) -> Sequence[Any]:
+    """What a run's folder records of its components; empty where there is no record."""
+    try:
+        with (folder / RECORD).open("rb") as file:
+            content = json.loads(file.read(MAX_RECORD))
+    except (OSError, ValueError, RecursionError):
+        return ()
+    components = content.get("components") if isinstance(content, Mapping) else None
+    return components if isinstance(components, list) else ()

@@ -1,0 +1,106 @@
+"""Requests to stop: Ctrl-C, SIGTERM, SIGUSR1.
+
+While a training runs, a signal only sets a flag; the loop looks at it between iterations, saves, and leaves with the
+documented exit code. Where there is nothing to save (a start, an evaluation, an export) the request ends what is under
+way at once. This module imports nothing that takes time: the command line listens from its first moment on.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+import threading
+from contextlib import suppress
+from types import FrameType, TracebackType
+from typing import Any, Final, Self
+
+from translate.errors import Interrupted, Stopped, TranslateError
+
+_GENTLE: Final = ("SIGTERM", "SIGUSR1")
+
+
+class _Now(KeyboardInterrupt):
+    """Leaves whatever is under way: unlike an `Exception`, it is taken by nobody for a failure of a component."""
+
+
+class StopRequests:
+    """Catches requests to stop for the length of a `with` block (in the main thread; elsewhere it does nothing).
+
+    Blocks may stand in each other; the innermost listens.
+
+    Args:
+        unsaved: What is said of a request that came before there was anything to save.
+    """
+
+    _open: Final[list[StopRequests]] = []
+
+    def __init__(self, unsaved: str = "stopped before the first step; there is nothing to save yet") -> None:
+        self.requested: str | None = None
+        self.started = False
+        self._unsaved = unsaved
+        self._interrupted = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for outer in self._open:
+            if outer.requested is not None:  # and something between the two took it for a failure of its own
+                raise outer.error(None)
+        if threading.current_thread() is threading.main_thread():
+            self._open.append(self)
+            for name in ("SIGINT", *_GENTLE):
+                number = getattr(signal, name, None)
+                if number is not None:
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self in self._open:
+            self._open.remove(self)
+        if self.requested is not None:  # the process is about to end: a second request must not change how
+            for outer in self._open:
+                outer.started = True
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if isinstance(error, _Now):
+            raise self.error(None) from None
+        # A component's error handling, or the check's, may have taken the request for a failure of its own.
+        if error is not None and self.requested and not self.started and not isinstance(error, Interrupted | Stopped):
+            raise self.error(None) from error
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        if name == "SIGINT":
+            if self._interrupted:
+                _say("stopped at once; the last checkpoint is intact")
+                os._exit(Interrupted.exit_code)
+            self._interrupted = True
+        self.requested = name
+        if not self.started:
+            raise _Now(name)
+        if name == "SIGINT":
+            _say("stopping after this step and saving; press Ctrl-C again to stop at once")
+
+    def error(self, step: int | None) -> TranslateError:
+        """The error that ends the run, once what there was to save is saved."""
+        kind = Interrupted if self.requested == "SIGINT" else Stopped
+        if step is None:
+            return kind(self._unsaved)
+        return kind(
+            f"stopped at step {step}; a checkpoint is saved", fix=f"go on with the same command: {same_command()}"
+        )
+
+
+def _say(text: str) -> None:
+    """Write a line on stderr, whatever the process is doing; on a terminal below the `^C` that stands there."""
+    with suppress(OSError):
+        os.write(2, f"{os.linesep if os.isatty(2) else ''}{text}\n".encode())
+
+
+def same_command() -> str:
+    """The command line as it was typed, for messages."""
+    program = os.path.basename(sys.argv[0]) or "translate"
+    return shlex.join(["translate" if program in {"__main__.py", "translate"} else program, *sys.argv[1:]])
