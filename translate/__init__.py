@@ -1,7 +1,7 @@
 """Image-to-image translation with GANs: models are YAML pipelines over plugin components.
 
-`load_pipeline`, `train`, `export` and `Translator` are imported when they are first used, so that `import translate`
-stays light: neither torch nor onnxruntime is loaded by it.
+`load_pipeline`, `train`, `export`, `sample` and `Translator` are imported when they are first used, so that
+`import translate` stays light: neither torch nor onnxruntime is loaded by it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from translate.exporting import export
     from translate.inference import Translator
     from translate.pipeline import load_pipeline
+    from translate.sampling import sample
     from translate.training import train
 
 __version__ = "0.1.0"
@@ -37,6 +38,7 @@ __all__ = [
     "hookimpl",
     "load_pipeline",
     "marked",
+    "sample",
     "train",
 ]
 
@@ -44,6 +46,7 @@ _LAZY = {
     "Translator": "translate.inference",
     "export": "translate.exporting",
     "load_pipeline": "translate.pipeline",
+    "sample": "translate.sampling",
     "train": "translate.training",
 }
 

@@ -49,6 +49,12 @@ def translate_components() -> Iterable[Component]:
         ),
         Component(
             kind="dataset",
+            name="mixture",
+            target="translate_datasets.mixture:mixture",
+            summary="Points of toy distributions: ring, grid, swiss roll.",
+        ),
+        Component(
+            kind="dataset",
             name="multi_domain",
             target="translate_datasets.multi_domain:multi_domain",
             summary="Several folders of pictures without pairs: one domain each.",
@@ -70,6 +76,12 @@ def translate_components() -> Iterable[Component]:
             name="single_folder",
             target="translate_datasets.single_folder:single_folder",
             summary="One folder of pictures, without pairs or labels.",
+        ),
+        Component(
+            kind="dataset",
+            name="stacked_digits",
+            target="translate_datasets.stacked_digits:stacked_digits",
+            summary="Three digits as the channels of a picture: 1,000 classes.",
         ),
         Component(
             kind="dataset",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -71,6 +72,10 @@ class ComputedSource:
     def finish(self, example: Mapping[str, Array], generator: np.random.Generator) -> Mapping[str, Array]:
         """What is computed from it."""
         return {"source": TRANSFORMS[self._transform](example["target"])}
+
+    def files(self) -> Mapping[str, Sequence[Path]]:
+        """The files of the target, where there are some."""
+        return {"target": self._pictures.paths} if self._pictures.paths else {}
 
     def name(self, index: int) -> str:
         """The picture's name."""

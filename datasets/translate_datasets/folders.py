@@ -87,7 +87,7 @@ def find_files(request: DataRequest, root: str, layout: Layout, shares: Sequence
     check_shares(shares)
     places = find_places(request, root, layout)
     classes = _classes(places, layout)
-    return [_files(folder, classes, places, request.split, shares) for folder in places.folders]
+    return [_files(request, folder, classes, places, shares) for folder in places.folders]
 
 
 def in_split(found: Found | Places, stems: Sequence[str], split: str, shares: Sequence[float]) -> list[str]:
@@ -142,8 +142,12 @@ def check_shares(shares: Sequence[float]) -> None:
         raise DataError(f"the shares {list(shares)} are all zero", where="data.shares", fix="such as [0.8, 0.1, 0.1]")
 
 
-def by_stem(paths: Sequence[Path]) -> Mapping[str, Path]:
+def by_stem(request: DataRequest, paths: Sequence[Path]) -> Mapping[str, Path]:
     """Files by stem.
+
+    Args:
+        request: Told of two files that have the same stem; the first of them counts where it takes that.
+        paths: The files.
 
     Raises:
         DataError: Two files have the same stem.
@@ -153,7 +157,7 @@ def by_stem(paths: Sequence[Path]) -> Mapping[str, Path]:
         other = found.setdefault(stem(path), path)
         if other is not path:
             what = f"two pictures have the same stem: {shown(other.name)} and {shown(path.name)}"
-            raise DataError(what, where=shown(path.parent), fix="remove or rename one of them")
+            request.refuse(DataError(what, where=shown(path.parent), fix="remove or rename one of them"), [path])
     return found
 
 
@@ -168,9 +172,12 @@ def _classes(places: Places, layout: Layout) -> tuple[str, ...] | None:
     return tuple(sorted(names))
 
 
-def _files(folder: Path, classes: tuple[str, ...] | None, places: Places, split: str, shares: Sequence[float]) -> Files:
+def _files(
+    request: DataRequest, folder: Path, classes: tuple[str, ...] | None, places: Places, shares: Sequence[float]
+) -> Files:
+    split = request.split
     if classes is None:
-        paths = by_stem(listed(folder))
+        paths = by_stem(request, listed(folder))
         names = in_split(places, sorted(paths), split, shares)
         return Files(names, [paths[name] for name in names])
     inside = {_normal(name): folder / name for name in folder_names(folder)}
@@ -181,7 +188,7 @@ def _files(folder: Path, classes: tuple[str, ...] | None, places: Places, split:
     known = {
         f"{name}/{key}": (path, classes.index(name))
         for name, below in inside.items()
-        for key, path in sorted(by_stem(listed(below)).items())
+        for key, path in sorted(by_stem(request, listed(below)).items())
     }
     keys = in_split(places, list(known), split, shares)
     paths_, labels = zip(*(known[key] for key in keys), strict=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from pydantic import Field
 
 from translate import Image, marked
 from translate.data import Array, DataRequest
-from translate.errors import DataError
+from translate.errors import ComponentError, DataError
 from translate.pictures import as_channels, shown
 from translate_datasets.idx_files import IMAGES, LABELS, check_count, find_idx, missing, read_idx
 from translate_datasets.independent import Independent
@@ -19,13 +20,21 @@ from translate_datasets.layouts import check_root
 from translate_datasets.picture_sets import Part, fixed_order
 from translate_datasets.reading import Channels
 
+Binarise = Literal["off", "sampled", "threshold"]
 ValShare = Annotated[float, Field(ge=0, lt=1)]
 VAL_SHARE: Final = 0.1  # 6,000 of MNIST's 60,000
+_HALF: Final = 127
 
 
 @marked(field_names=("image", "label"))
 def idx(
-    request: DataRequest, /, *, root: str, channels: Channels = None, val_share: ValShare = VAL_SHARE
+    request: DataRequest,
+    /,
+    *,
+    root: str,
+    channels: Channels = None,
+    val_share: ValShare = VAL_SHARE,
+    binarise: Binarise = "off",
 ) -> Independent:
     """Pictures in MNIST's format, with their labels: MNIST, Fashion-MNIST, KMNIST and what others save so.
 
@@ -41,18 +50,32 @@ def idx(
         root: Folder of the files.
         channels: Channels of the pictures; as in the file when not given.
         val_share: Share of the training file that is the validation split and not trained on.
+        binarise: Make every value black or white. `sampled`: white with the probability of its grey, drawn once for
+            each picture and the same in every run, as the binarised MNIST on which likelihoods are compared
+            (Salakhutdinov & Murray 2008, "On the quantitative analysis of deep belief networks"; their own draw is
+            another one). `threshold`: white from half on, which is easier to predict, so that its likelihoods do not
+            compare.
 
     Raises:
+        ComponentError: Binarised pictures are to be resized, which would make them grey again.
         DataError: A file is missing, one of several, damaged, or not what its name says.
     """
-    return Independent(request, {"image": open_idx(request, root, channels, val_share)}, {"label": "image"})
+    pictures = open_idx(request, root, channels, val_share, binarise)
+    return Independent(request, {"image": pictures}, {"label": "image"})
 
 
-def open_idx(request: DataRequest, root: str, channels: Channels, val_share: float = VAL_SHARE) -> Part | IdxSet:
+def open_idx(
+    request: DataRequest,
+    root: str,
+    channels: Channels,
+    val_share: float = VAL_SHARE,
+    binarise: Binarise = "off",
+) -> Part | IdxSet:
     """The pictures of a split.
 
     Raises:
-        DataError: As `idx` does.
+        ComponentError: As `idx` does.
+        DataError: Likewise.
     """
     base = Path(root).expanduser()
     check_root(base)
@@ -60,7 +83,7 @@ def open_idx(request: DataRequest, root: str, channels: Channels, val_share: flo
     file = find_idx(base, part, "images")
     if file is None:
         raise missing(base, part)
-    whole = IdxSet(request, file, find_idx(base, part, "labels"), _class_count(base), channels)
+    whole = IdxSet(request, file, find_idx(base, part, "labels"), _class_count(base), channels, binarise)
     if request.split == "test":
         return whole
     order = fixed_order(len(whole), "idx validation")
@@ -80,21 +103,39 @@ class IdxSet:
         labels: Their labels, if there are any.
         classes: Number of classes; labels beyond are refused.
         channels: Channels of the pictures; as in the file when not given.
+        binarise: How values are made black or white.
 
     Raises:
+        ComponentError: Binarised pictures are to be resized.
         DataError: A file is damaged or not what it should be, or there is not one label for each picture.
     """
 
-    def __init__(self, request: DataRequest, file: Path, labels: Path | None, classes: int, channels: Channels) -> None:
+    def __init__(
+        self,
+        request: DataRequest,
+        file: Path,
+        labels: Path | None,
+        classes: int,
+        channels: Channels,
+        binarise: Binarise = "off",
+    ) -> None:
         values = read_idx(file, IMAGES)
         self._file, self._pictures = file, values if values.ndim == 4 else values[:, :, :, None]
         self._labels = self._read_labels(labels, classes) if labels else None
         self.classes: Sequence[str] = tuple(map(str, range(classes))) if labels else ()
+        self.paths: Sequence[Path] = ()
         count, height, width, found = self._pictures.shape
         if found not in {1, 3, 4}:
             what = f"its pictures have {found} channels ({count}x{height}x{width}x{found}), expected 1, 3 or 4"
             raise DataError(what, where=shown(file), fix="save them as grey, colour, or colour with alpha")
         size, (low, high) = request.image_size or (int(height), int(width)), request.value_range
+        if binarise != "off" and size != (height, width):
+            raise ComponentError(
+                f"binarised pictures keep their size, {height}x{width} (got image_size {size[0]}x{size[1]})",
+                fix="leave out data.image_size, or data.binarise",
+            )
+        self._binarise: Binarise = binarise
+        self._draw = zlib.crc32(b"binarise test" if request.split == "test" else b"binarise train")
         self.spec = Image(channels or int(found), size[0], size[1], low, high)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -114,7 +155,13 @@ class IdxSet:
 
     def read(self, index: int) -> Array:
         """A picture."""
-        return as_channels(self._pictures[index], self.spec.channels)
+        picture = as_channels(self._pictures[index], self.spec.channels)
+        if self._binarise == "off":
+            return picture
+        # Of 255 equally likely limits, 0 to 254, a grey of v is above v: white with probability v / 255.
+        limits = np.random.default_rng([self._draw, index]).integers(0, 255, picture.shape)
+        white = picture > (limits if self._binarise == "sampled" else _HALF)
+        return np.where(white, np.uint8(255), np.uint8(0))
 
     def label(self, index: int) -> int:
         """The class of a picture, where there are classes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -70,6 +71,10 @@ class Independent:
         pictures = {name: self._sets[name].read(found[name]) for name in self._sets}
         labels = {key: np.asarray(self._sets[of].label(found[of]), np.int64) for key, of in self._labels.items()}
         return {**pictures, **labels}
+
+    def files(self) -> Mapping[str, Sequence[Path]]:
+        """The files of each set that has some."""
+        return {name: pictures.paths for name, pictures in self._sets.items() if pictures.paths}
 
     def name(self, index: int) -> str:
         """The name of the picture of the longest set."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import numpy as np
@@ -78,14 +79,14 @@ def masked(
     if fill != "mean":
         return Masked(pictures, hole, where, overlap, [_LEVELS[fill]] * count)
     if request.split == "train":
-        return Masked(pictures, hole, where, overlap, mean_colour(pictures))
+        return Masked(pictures, hole, where, overlap, mean_colour(pictures, skip_bad=request.skip_bad))
     try:
         training = opened(replace(request, split="train"), count)
     except DataError as exc:
         what = f"data.fill is the mean colour of the training pictures, which cannot be opened: {exc.what}"
         fix = f"{exc.fix}; or choose another data.fill" if exc.fix else "choose another data.fill"
         raise DataError(what, where=exc.where, fix=fix) from exc
-    return Masked(pictures, hole, where, overlap, mean_colour(training))
+    return Masked(pictures, hole, where, overlap, mean_colour(training, skip_bad=request.skip_bad))
 
 
 class Masked:
@@ -140,6 +141,10 @@ class Masked:
             return height // 2, width // 2
         return int(generator.integers(height + 1)), int(generator.integers(width + 1))
 
+    def files(self) -> Mapping[str, Sequence[Path]]:
+        """The files of the complete pictures, where there are some."""
+        return {"image": self._pictures.paths} if self._pictures.paths else {}
+
     def name(self, index: int) -> str:
         """The picture's name."""
         return self._pictures.name(index)
@@ -149,11 +154,25 @@ class Masked:
         return self._pictures.where(index)
 
 
-def mean_colour(pictures: PictureSet) -> list[float]:
-    """The mean of some pictures, each with the same weight, in [0, 1] for each channel."""
+def mean_colour(pictures: PictureSet, *, skip_bad: bool = False) -> list[float]:
+    """The mean of some pictures, each with the same weight, in [0, 1] for each channel.
+
+    Args:
+        pictures: The set.
+        skip_bad: Whether those that cannot be read are passed over.
+
+    Raises:
+        DataError: One of them cannot be read, or with `skip_bad`, none can.
+    """
     step = max(1, len(pictures) // _AVERAGED)
     chosen = range(0, len(pictures), step)[:_AVERAGED]
-    means = [as_unit(pictures.read(index)).mean(axis=(0, 1), dtype=np.float64) for index in chosen]
+    means = []
+    for index in chosen:
+        try:
+            means.append(as_unit(pictures.read(index)).mean(axis=(0, 1), dtype=np.float64))
+        except DataError:
+            if not skip_bad or (index == chosen[-1] and not means):
+                raise
     return [float(value) for value in np.mean(means, axis=0)]
 
 

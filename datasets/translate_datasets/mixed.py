@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -56,7 +57,7 @@ def mixed(
     """
     check_shares(shares)
     found = find_pictures(request, root, folders)
-    first, second = (by_stem(paths) for paths in found.lists)
+    first, second = (by_stem(request, paths) for paths in found.lists)
     both = sorted(first.keys() & second.keys())
     _check_mixture(found, both, request.split, folders)
     pairs = in_split(found, both, request.split, shares)
@@ -100,6 +101,12 @@ class Mixed:
         pair = {"source": self._first.read(source), "target": self._second.read(target)}
         check_shapes(pair, self._where(found["pair"]))
         return {**pair, "a": self._first.read(found["a"]), "b": self._second.read(found["b"])}
+
+    def files(self) -> Mapping[str, Sequence[Path]]:
+        """The files of the pairs, and all files of both folders."""
+        first, second = self._first.paths, self._second.paths
+        pairs = {"source": [first[a] for a, _ in self._pairs], "target": [second[b] for _, b in self._pairs]}
+        return {**pairs, "a": first, "b": second}
 
     def name(self, index: int) -> str:
         """The name of what is walked: in training the longest list, else the pairs."""

@@ -58,7 +58,7 @@ def paired_folders(
     """
     check_shares(shares)
     found = find_pictures(request, root, folders)
-    partners = _paired(found.lists[0], found.lists[1])
+    partners = _paired(request, found.lists[0], found.lists[1])
     names = in_split(found, sorted(partners), request.split, shares)
     pairs = [partners[name] for name in names]
     if direction == "b_to_a":
@@ -99,6 +99,10 @@ class PairedFolders:
         check_shapes(pair, self.where(index))
         return pair
 
+    def files(self) -> Mapping[str, Sequence[Path]]:
+        """The files of both folders, partners in the same places."""
+        return {"source": [pair[0] for pair in self._pairs], "target": [pair[1] for pair in self._pairs]}
+
     def name(self, index: int) -> str:
         """The stem that the two files share."""
         return self._names[index]
@@ -108,9 +112,9 @@ class PairedFolders:
         return " and ".join(shown(path) for path in self._pairs[index])
 
 
-def _paired(first: Sequence[Path], second: Sequence[Path]) -> dict[str, tuple[Path, Path]]:
+def _paired(request: DataRequest, first: Sequence[Path], second: Sequence[Path]) -> dict[str, tuple[Path, Path]]:
     """All pairs by stem, also those of other splits: a picture without a partner is wrong in any of them."""
-    left, right = by_stem(first), by_stem(second)
+    left, right = by_stem(request, first), by_stem(request, second)
     alone = [sorted(left.keys() - right.keys()), sorted(right.keys() - left.keys())]
     if any(alone):
         sides = [
@@ -119,8 +123,11 @@ def _paired(first: Sequence[Path], second: Sequence[Path]) -> dict[str, tuple[Pa
         ]
         what = f"pictures without a partner of the same stem: {'; '.join(sides)}"
         where = f"{shown(first[0].parent)} and {shown(second[0].parent)}"
-        raise DataError(what, where=where, fix=f"add the partners, remove these pictures, or {_MIXED}")
-    return {name: (path, right[name]) for name, path in left.items()}
+        error = DataError(what, where=where, fix=f"add the partners, remove these pictures, or {_MIXED}")
+        request.refuse(error, [left[name] for name in alone[0]] + [right[name] for name in alone[1]])
+        if len(alone[0]) == len(left):
+            raise error
+    return {name: (path, right[name]) for name, path in left.items() if name in right}
 
 
 def _first(stems: Sequence[str]) -> str:

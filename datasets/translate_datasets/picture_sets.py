@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from translate import Image
@@ -23,6 +24,10 @@ class PictureSet(Protocol):
     @property
     def classes(self) -> Sequence[str]:
         """Names of the classes; empty where the pictures have none."""
+
+    @property
+    def paths(self) -> Sequence[Path]:
+        """The files, in their order; empty where a picture has none of its own."""
 
     def __len__(self) -> int:
         """Number of pictures."""
@@ -54,6 +59,7 @@ class FileSet:
         self._files, self._reader = files, reader
         self.spec = image_spec(request, files.paths, channels)
         self.classes: Sequence[str] = files.classes
+        self.paths: Sequence[Path] = files.paths
 
     def __len__(self) -> int:
         return len(self._files.paths)
@@ -87,6 +93,7 @@ class Part:
         self._whole, self._indices = whole, sorted(indices)
         self.spec = whole.spec
         self.classes: Sequence[str] = whole.classes
+        self.paths: Sequence[Path] = [whole.paths[index] for index in self._indices] if whole.paths else []
 
     def __len__(self) -> int:
         return len(self._indices)

@@ -49,7 +49,7 @@ def side_by_side(
     """
     check_shares(shares)
     found = find_pictures(request, root, ())
-    paths = by_stem(found.lists[0])
+    paths = by_stem(request, found.lists[0])
     files = {name: paths[name] for name in in_split(found, sorted(paths), request.split, shares)}
     channels = {"source": source_channels, "target": target_channels}
     return SideBySide(request, files, direction, channels, labels, Reader(cache_mb))
@@ -71,8 +71,9 @@ class SideBySide:
         self._paths = list(files.values())
         self._reader = reader
         self._left = "source" if direction == "a_to_b" else "target"
-        infos = look_at(self._paths)
-        _check_width(infos[0].width, self.where(0))
+        infos = look_at(self._paths, request)
+        if not request.skip_bad:
+            _check_width(infos[0].width, self.where(0))
         height, width = request.image_size or (infos[0].height, infos[0].width // 2)
         low, high = request.value_range
         counts = {name: channels_of(infos, chosen) for name, chosen in channels.items()}
@@ -93,6 +94,10 @@ class SideBySide:
             halves = {"source": halves["target"], "target": halves["source"]}
         where = self.where(index)
         return {name: as_channels(half, self.fields[name].channels, where=where) for name, half in halves.items()}
+
+    def files(self) -> Mapping[str, Sequence[Path]]:
+        """The files, which both fields come from."""
+        return {"source and target": self._paths}
 
     def name(self, index: int) -> str:
         """The file's stem."""

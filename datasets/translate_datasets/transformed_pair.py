@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -102,6 +103,10 @@ class TransformedPair:
         """Both transformed."""
         transform = TRANSFORMS[self._transform]
         return {"b": transform(example["truth_a"]), "truth_b": transform(example["a"])}
+
+    def files(self) -> Mapping[str, Sequence[Path]]:
+        """The files of both halves, where there are some."""
+        return self._drawn.files()
 
     def name(self, index: int) -> str:
         """The name of `a`'s picture."""

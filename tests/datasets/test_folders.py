@@ -310,8 +310,8 @@ def test_the_cache_keeps_what_fits(tmp_path: Path) -> None:
 def test_the_catalogue_entries_have_schemas() -> None:
     components = {component.name: component for component in translate_components()}
     assert set(components) == {
-        *("computed_source", "drawn", "idx", "labelled_folders", "masked", "mixed", "multi_domain", "paired_folders"),
-        *("side_by_side", "single_folder", "transformed_pair", "unpaired_folders"),
+        *("computed_source", "drawn", "idx", "labelled_folders", "masked", "mixed", "mixture", "multi_domain"),
+        *("paired_folders", "side_by_side", "single_folder", "stacked_digits", "transformed_pair", "unpaired_folders"),
     }
     assert {component.kind for component in components.values()} <= set(KINDS)
     for factory in (paired_folders, side_by_side, single_folder):

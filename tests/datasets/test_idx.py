@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from dataset_files import GENERATOR, ask, values, write_idx, write_mnist
 
+from translate.data import DataRequest
 from translate.data.stream import Stream, StreamSettings
-from translate.errors import DataError
+from translate.errors import ComponentError, DataError
 from translate.specs import Image, Label
 from translate_datasets.idx import idx
 from translate_datasets.picture_sets import fixed_order
@@ -250,3 +251,52 @@ def test_mnist_and_fashion_mnist(shared_data: Path) -> None:
     fashion = opened(shared_data / "fashion_mnist")
     assert len(fashion) == 4500
     assert fashion.fields["label"] == Label(10)
+
+
+def grey(tmp_path: Path, value: int, count: int = 40) -> Path:
+    for part in ("train", "t10k"):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", np.full((count, 16, 16), value))
+    return tmp_path
+
+
+@pytest.mark.parametrize("value", [0, 51, 128, 255])
+def test_binarised_pictures_are_white_with_the_probability_of_their_grey(tmp_path: Path, value: int) -> None:
+    data = opened(grey(tmp_path, value), "test", binarise="sampled")
+    found = np.stack([data.example(index, GENERATOR)["image"] for index in range(len(data))])
+    assert found.dtype == np.uint8
+    assert set(np.unique(found)) <= {0, 255}
+    assert (found == 255).mean() == pytest.approx(value / 255, abs=0.015)
+    assert value not in {0, 255} or (found == value).all()
+
+
+def test_pictures_are_binarised_once_and_each_by_a_draw_of_its_own(tmp_path: Path) -> None:
+    root = grey(tmp_path, 128)
+    data, again = (opened(root, binarise="sampled") for _ in range(2))
+    drawn = pictures(data)
+    assert len(drawn) == len(data)  # all different
+    assert pictures(again) == drawn
+    assert pictures(pickle.loads(pickle.dumps(data))) == drawn  # noqa: S301 (ours)
+    val, test = (pictures(opened(root, split, binarise="sampled")) for split in ("val", "test"))
+    assert not drawn & val
+    assert not drawn & test
+    whole = pictures(opened(root, val_share=0, binarise="sampled"))
+    assert drawn | val == whole  # a picture's draw is that of its number in the file
+    assert {idx(OTHER_SEED, root=str(root), binarise="sampled").example(0, GENERATOR)["image"].tobytes()} <= drawn
+
+
+OTHER_SEED = DataRequest(split="train", image_size=None, seed=99)
+
+
+def test_a_threshold_is_half(tmp_path: Path) -> None:
+    steps = np.arange(256).reshape(1, 16, 16)
+    write_idx(tmp_path / "t10k-images-idx3-ubyte", steps)
+    data = opened(tmp_path, "test", binarise="threshold")
+    assert np.array_equal(data.example(0, GENERATOR)["image"][:, :, 0], np.where(steps[0] >= 128, 255, 0))
+
+
+def test_binarised_pictures_keep_their_size(tmp_path: Path) -> None:
+    root = grey(tmp_path, 9)
+    wanted = r"binarised pictures keep their size, 16x16 \(got image_size 8x8\).*leave out data.image_size"
+    with pytest.raises(ComponentError, match=wanted):
+        idx(ask("test"), root=str(root), binarise="sampled")
+    assert len(idx(ask("test", image_size=(16, 16)), root=str(root), binarise="sampled")) == 40

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Pillow
 
 from translate.data import DataRequest
 from translate.data.stream import Stream, StreamSettings
@@ -54,7 +58,9 @@ def test_channels_and_depth_are_those_of_the_pictures(
 ) -> None:
     paths = fill(tmp_path, *pictures)
     assert image_spec(REQUEST, paths, None) == Image(channels, 6, 4, bits=bits)
-    assert (channels_of(look_at(paths), 7), depth_of(look_at(paths))) == (7, bits), "an explicit value wins"
+    assert (channels_of(look_at(paths, REQUEST), 7), depth_of(look_at(paths, REQUEST))) == (7, bits), (
+        "an explicit value wins"
+    )
     assert single_folder(REQUEST, root=str(tmp_path), shares=[1, 0, 0]).fields["image"] == Image(
         channels, 6, 4, bits=bits
     )
@@ -130,3 +136,35 @@ def test_arrays_are_kept_in_the_cache_and_cannot_be_changed(tmp_path: Path) -> N
     first = reader.read(path, 2)
     assert reader.read(path, 2) is first
     assert not first.flags.writeable
+
+
+def test_a_look_passes_over_what_is_no_picture_where_it_may(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.png", "b.png", "c.png")]
+    paths[0].write_bytes(b"no picture")
+    Pillow.new("RGB", (4, 6)).save(paths[1])
+    paths[2].write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"a\.png"):
+        look_at(paths, REQUEST)
+    assert [info[:2] for info in look_at(paths, replace(REQUEST, skip_bad=True))] == [(6, 4)]
+    with pytest.raises(DataError, match=r"a\.png"):
+        look_at([paths[0], paths[2]], replace(REQUEST, skip_bad=True))
+
+
+def test_a_file_that_is_gone_or_changed_is_told_from_one_that_was_always_bad(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"no picture")
+    os.utime(path, (1, 1))
+    reader = Reader(0)
+    with pytest.raises(DataError) as caught:
+        reader.read(path, 3)
+    assert "since the start" not in caught.value.what
+    os.utime(path, (2**31 - 2, 2**31 - 2))
+    with pytest.raises(DataError, match="the file has changed since the start"):
+        pickle.loads(pickle.dumps(reader)).read(path, 3)  # noqa: S301
+    path.unlink()
+    with pytest.raises(DataError, match="the file was there at the start and is gone") as caught:
+        reader.read(path, 3)
+    assert caught.value.where == str(path)
+    path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="a broken link"):
+        reader.read(path, 3)

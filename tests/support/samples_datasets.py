@@ -24,6 +24,7 @@ ROOTS = {
     "mixed": "mixed",
     "side_by_side": "pairs",
     "single_folder": "A",
+    "stacked_digits": "idx",
     "transformed_pair": "idx",
 }
 """Folders below what `lay_out` makes, by dataset; the others take all of it."""

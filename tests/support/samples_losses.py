@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from translate.training.tensorfile import tensor_chunks
+
 VGG19 = {
     index: shape
     for index, *shape in [
@@ -21,7 +23,7 @@ VGG19 = {
 
 
 def small_vgg19(seed: int = 0) -> dict[str, Tensor]:
-    """Weights in the form of torchvision's VGG-19 that take little room in a file: each channel has one kernel for all.
+    """Weights in the form of torchvision's VGG-19 that are soon made: each channel has one kernel for all.
 
     Divided by the number of channels, so that no layer's features are much larger than another's.
     """
@@ -37,9 +39,14 @@ def small_vgg19(seed: int = 0) -> dict[str, Tensor]:
 def _weights_file() -> str:
     folder = tempfile.TemporaryDirectory(prefix="translate-vgg19-")
     atexit.register(folder.cleanup)
-    file = Path(folder.name) / "vgg19-small.pth"
-    torch.save(small_vgg19(), file)
-    return str(file)
+    return str(write_vgg19(Path(folder.name) / "vgg19-small.safetensors", small_vgg19()))
+
+
+def write_vgg19(file: Path, state: dict[str, Tensor]) -> Path:
+    """Write weights as `translate import-weights` does."""
+    _, chunks = tensor_chunks(state, {})
+    file.write_bytes(b"".join(chunks))
+    return file
 
 
 def _features() -> dict[str, Any]:
@@ -50,9 +57,13 @@ def _features() -> dict[str, Any]:
 
 
 SAMPLES: dict[tuple[str, str], dict[str, Any]] = {
+    ("loss", "mutual_information"): {
+        "values": lambda: {"of": torch.randn(2, 4, requires_grad=True), "to": torch.eye(4)[:2]}
+    },
     ("loss", "feature_matching"): {"constants": {"to"}},
     ("loss", "perceptual"): {"choices": {"weights_file": _weights_file()}, "constants": {"to"}},
     ("loss", "patch_nce"): {"values": _features, "constants": {"to.0", "to.1"}},
+    ("loss", "bernoulli"): {"constants": {"to"}},
     ("loss", "kl"): {"values": lambda: {"of": torch.randn(2, 8, requires_grad=True)}},
     ("loss", "cross_entropy"): {
         "values": lambda: {"of": torch.randn(2, 4, requires_grad=True), "to": torch.tensor([3, 0])}

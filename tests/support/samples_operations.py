@@ -9,6 +9,8 @@ from translate.specs import Image, Label, Scalar, Vector
 _IMAGE = Image(3, 16, 16)
 
 SAMPLES: dict[tuple[str, str], dict[str, Any]] = {
+    ("operation", "shrink"): {"inputs": [_IMAGE, Scalar()]},
+    ("operation", "last_class"): {"inputs": [Vector(4)]},
     ("operation", "noise"): {"inputs": [_IMAGE, Scalar()]},
     ("operation", "paste"): {"inputs": [Image(3, 6, 6), _IMAGE, Image(1, 16, 16)]},
     ("operation", "chroma"): {"inputs": [_IMAGE]},
@@ -16,7 +18,12 @@ SAMPLES: dict[tuple[str, str], dict[str, Any]] = {
     ("operation", "one_hot"): {"inputs": [Label(4)], "choices": {"classes": 4}},
     ("operation", "crop"): {"choices": {"border": 3}},
     ("operation", "halves"): {"inputs": [Vector(8)]},
+    ("operation", "reparametrise"): {"inputs": [Vector(8), Vector(4)]},
+    ("operation", "pack"): {"choices": {"count": 2}},
+    ("operation", "scatter"): {"inputs": [Vector(2), Vector(2)]},
     ("operation", "sample_code"): {"inputs": [Vector(8)]},
     ("operation", "sample_patches"): {"choices": {"count": 5}},
     ("operation", "to_classes"): {"choices": {"palette": [[0, 0, 0], [255, 0, 0], [0, 0, 255]]}},
+    ("operation", "truncate"): {"inputs": [Vector(8), Scalar()]},
+    ("latent", "constant"): {"choices": {"value": 0.7}, "skip": {"deterministic"}},  # it is meant to be
 }

@@ -16,6 +16,9 @@ PLACES: Final = {"cyclegan_conditional": "labelled", "cogan_depth": "depth"}
 """Pipelines whose data has a form of its own, with its folder; all others use that of their dataset."""
 
 
+DIGITS: Final = ("transformed_pair", "idx", "stacked_digits")
+"""Datasets that read MNIST's format."""
+
 SMALL = [
     "training.steps=2",
     "training.batch_size=2",
@@ -23,11 +26,27 @@ SMALL = [
     "data.workers=0",
     "training.log_every=1",
 ]
-SHRINK = {"width": 4, "blocks": 1, "scale": 0.05, "hidden": 4, "size": 8}
+SHRINK = {"width": 4, "blocks": 1, "scale": 0.05, "hidden": 4, "size": 8, "base": 32}
 """A small value for each choice that makes a network large, where a network has it."""
+GIVEN = {("width", "resnet_decoder"), ("size", "embedding")}
+"""Choices that would stand against what the pipeline says."""
 SETTINGS: dict[str, list[str]] = {
     "cogan_edge": [],
+    **{name: [] for name in ("gan", "gan_minimax", "dcgan_pooling", "lsgan", "wgan", "wgan_gp")},  # 28 pixels
+    **{name: [] for name in ("cgan", "acgan", "acgan_extra_class", "infogan")},
+    "dcgan": ["data.image_size=64"],
     "cogan_negative": [],
+    "vae": [],
+    "aae": [],
+    "progan": [  # all five stages
+        "data.image_size=64",
+        "training.steps=9",
+        "networks.G.base=128",
+        *(f"schedules.growth.{key}=[1, 1, 1, 1]" for key in ("stable", "fade")),
+        *(f"phases.{index}.start={2 * index + 1}" for index in range(4)),
+        *(f"phases.{index}.training.batch_size=3" for index in (2, 3)),
+    ],
+    "draw": ["networks.G.glimpses=3", "latents.z.size=6"],
     "demo": ["data.count=8", "data.test_count=4"],
     "pix2pix_hd": ["data.image_size=64", "networks.D.scales=2", "networks.local_encoder.width=2"],
     "discogan": ["data.image_size=64"],
@@ -69,7 +88,7 @@ def write_small_sets(root: Path, *, size: int = 140) -> None:
                 *(f"paired_folders/{split}/{side}/{index}" for side in "AB"),
                 *(f"labelled/{split}/{side}/{kind}/{index}" for side in "AB" for kind in ("one", "two")),
                 *(f"unpaired_folders/{split}{side}/{side}{index}" for side in "AB"),
-                *(f"{name}/{split}/{index}" for name in ("masked", "computed_source")),
+                *(f"{name}/{split}/{index}" for name in ("masked", "computed_source", "single_folder")),
                 *(f"labelled_folders/{split}/{kind}/{kind}{index}" for kind in ("one", "two", "three")),
                 f"depth/{split}A/a{index}",
             ]
@@ -80,11 +99,13 @@ def write_small_sets(root: Path, *, size: int = 140) -> None:
         for side in ("A", "B") if index < 4 else ("A",):
             for split in ("train", "test"):
                 write_picture(root / f"mixed/{split}/{side}/{index}.png", generator, size=size)
-    digits = root / "transformed_pair"
-    digits.mkdir()
-    for name, count in (("train", 24), ("t10k", 12)):
-        write_idx(digits / f"{name}-images-idx3-ubyte.gz", generator.integers(0, 256, (count, 28, 28), dtype=np.uint8))
-        write_idx(digits / f"{name}-labels-idx1-ubyte.gz", np.arange(count, dtype=np.uint8) % 10)
+    for folder in DIGITS:
+        digits = root / folder
+        digits.mkdir()
+        for name, count in (("train", 24), ("t10k", 12)):
+            images = generator.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+            write_idx(digits / f"{name}-images-idx3-ubyte.gz", images)
+            write_idx(digits / f"{name}-labels-idx1-ubyte.gz", np.arange(count, dtype=np.uint8) % 10)
 
 
 def small_settings(name: str, root: Path) -> list[str]:
@@ -94,14 +115,14 @@ def small_settings(name: str, root: Path) -> list[str]:
     settings = [*SMALL, *own]
     if not any(setting.startswith("data.transforms") for setting in own) and pipeline.data.transforms:
         settings.append("data.transforms=[HorizontalFlip]")
-    if pipeline.dataset.name != "drawn":
+    if any(choice.name == "root" for choice in pipeline.dataset.entry.schema.choices):
         settings.append(f"data.root={data_of(name, pipeline.dataset.name, root)}")
     if "image_size" not in str(own) and pipeline.data.image_size is None:
         settings = [setting for setting in settings if setting != SIZED]
     for network, use in pipeline.networks.items():
         known = {choice.name for choice in use.entry.schema.choices}
         for choice, value in SHRINK.items():
-            if choice in known and (choice, use.name) != ("width", "resnet_decoder"):
+            if choice in known and (choice, use.name) not in GIVEN:
                 settings.append(f"networks.{network}.{choice}={value}")
         if "receptive_field" in known:
             settings.append(f"networks.{network}.receptive_field=16")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from translate.cli.app import Invocation, build_app
 from translate.cli.errors import exit_code_of
 from translate.plugin_manager import DISABLE_VARIABLE
+from translate.stopping import StopRequests
 
 __all__ = ["main"]
 
@@ -27,10 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     invocation = Invocation()
     disabled_before = os.environ.get(DISABLE_VARIABLE)
     try:
-        app = build_app(invocation)
-        with app.make_context("translate", words) as context:
-            app.invoke(context)
-        sys.stdout.flush()  # here, so that a reader who left is noticed while we can still be quiet about it
+        with StopRequests("stopped; there is nothing to save yet"):
+            app = build_app(invocation)
+            with app.make_context("translate", words) as context:
+                app.invoke(context)
+            sys.stdout.flush()  # here, so that a reader who left is noticed while we can still be quiet about it
     except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001  the one place where everything ends
         return exit_code_of(exc, invocation, words)
     finally:

@@ -1,7 +1,7 @@
 """The table of commands: what `translate --help` lists.
 
 To add a command, write `translate/cli/NAME.py` with a function `command` that Typer understands, and add a line here.
-A module has the name of its command, except `listing`: a module `list` would hide the builtin in this package.
+A module has the name of its command, `_` for `-`, except `listing`: a module `list` would hide the builtin.
 Plugins add theirs with the hook `translate_commands`; both kinds are the same record and are imported when called.
 """
 
@@ -17,7 +17,13 @@ COMMANDS: Final = (
     Command(name="demo", target="translate.cli.demo:command", summary="Train a small model, export it, use it."),
     Command(name="train", target="translate.cli.train:command", summary="Train a pipeline, or go on where it stopped."),
     Command(name="export", target="translate.cli.export:command", summary="Write a run's model as an ONNX file."),
+    Command(
+        name="import-weights",
+        target="translate.cli.import_weights:command",
+        summary="Make a safetensors file of .pth weights.",
+    ),
     Command(name="run", target="translate.cli.run:command", summary="Translate pictures with an exported file."),
+    Command(name="sample", target="translate.cli.sample:command", summary="Draw latents, make pictures of them."),
     Command(name="evaluate", target="translate.cli.evaluate:command", summary="Measure a run on held-out data."),
     Command(name="check", target="translate.cli.check:command", summary="Check a pipeline without starting anything."),
     Command(name="show", target="translate.cli.show:command", summary="Print a pipeline with every default filled in."),

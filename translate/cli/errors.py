@@ -19,7 +19,16 @@ import typer
 
 from translate import __version__
 from translate.cli.app import Invocation
-from translate.errors import Interrupted, MachineError, PluginError, TranslateError, UsageError, did_you_mean
+from translate.errors import (
+    EndedElsewhere,
+    Interrupted,
+    MachineError,
+    PluginError,
+    TranslateError,
+    UsageError,
+    did_you_mean,
+)
+from translate.privacy import without_places
 
 BROKEN_PIPE: Final = 141  # what a shell reports for any program whose reader left: 128 + SIGPIPE
 GLOBAL_OPTIONS: Final = ("--debug", "--disable", "--version")
@@ -49,7 +58,8 @@ def exit_code_of(exc: BaseException, invocation: Invocation, words: Sequence[str
     error = _translated(exc, invocation, words)
     if invocation.debug:
         traceback.print_exception(exc)
-    sys.stderr.write(error.block() + "\n")
+    if not isinstance(error, EndedElsewhere):
+        sys.stderr.write(error.block() + "\n")
     return error.exit_code
 
 
@@ -70,10 +80,15 @@ def _translated(exc: BaseException, invocation: Invocation, words: Sequence[str]
             fix=f"report this to the authors of {invocation.provider.distribution}, with the file above",
         )
     return UnexpectedError(
-        f"this should not happen ({_first_line(exc)})",
+        f"{_whose(exc)}this should not happen ({_first_line(exc)})",
         where=str(report),
         fix="please report it, with the file above (it holds the command line, versions and traceback)",
     )
+
+
+def _whose(exc: BaseException) -> str:
+    """The process of several that failed, as `translate.training.fate` notes it."""
+    return "".join(f"{note}: " for note in getattr(exc, "__notes__", ()) if note.startswith("rank "))
 
 
 def _usage_error(exc: BaseException) -> UsageError:
@@ -113,6 +128,7 @@ def _write_report(exc: BaseException, words: Sequence[str]) -> Path:
             "".join(traceback.format_exception(exc)),
         ]
     )
+    text = without_places(text)  # it is to be sent to somebody
     name = f"report-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     folder = report_folder.get()
     if folder is not None:

@@ -21,15 +21,18 @@ def command(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Take a run whose lock a process on another machine left.")
     ] = False,
+    accept_data_change: Annotated[
+        bool, typer.Option("--accept-data-change", help="Go on with data that is not what it was.")
+    ] = False,
 ) -> None:
     """Train a pipeline. The same command again goes on where it stopped."""
     from translate.pipeline import load_pipeline
     from translate.training import train
 
-    loaded = load_pipeline(pipeline, overrides or [])
+    loaded = load_pipeline(pipeline, overrides or [], run=out or Path("runs") / Path(pipeline).stem)
     folder = out or Path("runs") / loaded.name
     report_folder.set(folder)
-    result = train(loaded, out=folder, take_over=take_over)
+    result = train(loaded, out=folder, take_over=take_over, accept_data_change=accept_data_change)
     if not result.is_main:
         return
     if result.already_done:

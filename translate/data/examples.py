@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from translate.data.bad import BadExample
 from translate.data.request import Array, Dataset
 from translate.data.resize import INTERPOLATIONS, as_unit, resize
 from translate.data.transforms import Transforms, field_groups
@@ -22,7 +23,8 @@ from translate.specs import Image, Label, Spec, Vector
 
 # Keep the sequences of random numbers for different purposes apart: [seed, position] is the randomness of an example.
 UNLIMITED: Final = 2**26
-_ORDER, _PREVIEW = 0x6F72_6465, 0x7072_6576
+_ORDER, _PREVIEW, _ANOTHER = 0x6F72_6465, 0x7072_6576, 0x616E_6F74
+_TRIES: Final = 16  # where one example in a hundred is bad, this many in a row are not
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +38,9 @@ class StreamSettings:
         value_range: Range of images in the batches.
         workers: Processes that prepare batches; 0 = none but this one. Batches do not depend on it.
         seed: Seed of the order and of every example, not negative.
+        skip_bad: Whether another example takes the place of one that the dataset cannot read. Which one is a function
+            of (seed, position) alone.
+        worker_timeout: Seconds without a batch from the worker processes after which they are taken to hang.
     """
 
     image_size: tuple[int, int] | None
@@ -44,6 +49,16 @@ class StreamSettings:
     value_range: tuple[float, float] = (-1.0, 1.0)
     workers: int = 0
     seed: int = 0
+    skip_bad: bool = False
+    worker_timeout: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch on its way from a worker process, with what had to be left out of it."""
+
+    batch: dict[str, torch.Tensor]
+    bad: tuple[BadExample, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,14 @@ class Failure:
     """An error on its way from a worker process, which would lose its parts if it were raised there."""
 
     error: TranslateError
+
+
+class _Bad(Exception):  # noqa: N818  # on its way to where it is decided what becomes of it
+    """The dataset cannot read an example: the data is wrong, and neither the settings nor the dataset's code."""
+
+    def __init__(self, error: DataError) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class Examples:
@@ -76,25 +99,60 @@ class Examples:
         self._drawn = {name: spec for name, spec in self.images.items() if name not in self._finished}
         self.interpolation = self._interpolations()
         try:
-            self._groups = field_groups(list(self._drawn), getattr(dataset, "aligned", True))
+            self.groups = field_groups(list(self._drawn), getattr(dataset, "aligned", True))
         except ValueError as exc:
             raise DataError(str(exc), where=type(dataset).__name__, fix="report this to the dataset's authors") from exc
         self._transforms: Transforms | None = None
+        self._bad: list[BadExample] = []
+        #: Told the index of each example before the dataset is asked for it; a worker process sets it.
+        self.note: Callable[[int], None] = _ignore
+        own: Callable[[Sequence[int]], Mapping[str, Array]] | None = getattr(dataset, "batch", None)
+        self._batch = None if self.images else own
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_transforms": None}
+        return {**self.__dict__, "_transforms": None, "_bad": []}
 
-    def __getitem__(self, position: int) -> dict[str, Array] | Failure:
+    def __getitems__(self, positions: Sequence[int]) -> Prepared | Failure:
+        """What worker processes are asked for: `batch_at`, with an error as a value."""
         try:
-            return self.at(position)
+            return Prepared(self.batch_at(positions), self.take_bad())
         except TranslateError as exc:
             return Failure(exc)
 
+    def take_bad(self) -> tuple[BadExample, ...]:
+        """What was left out since this was asked for."""
+        taken, self._bad = tuple(self._bad), []
+        return taken
+
+    def batch_at(self, positions: Sequence[int]) -> dict[str, torch.Tensor]:
+        """The examples that are drawn at positions of the endless order, as a batch."""
+        seed, count = self.settings.seed, len(self.dataset)
+        if self._batch is not None:
+            return self._at_once([ordered_index(seed, position, count) for position in positions])
+        return collate([self.at(position) for position in positions])
+
+    def plain_batch(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
+        """Examples without transforms, as a batch."""
+        return collate([self.plain(index) for index in indices]) if self._batch is None else self._at_once(indices)
+
     def at(self, position: int) -> dict[str, Array]:
         """The example that is drawn at a position of the endless order."""
-        seed, count = self.settings.seed, len(self.dataset)
-        index = ordered_index(seed, position, count)
-        sequence = np.random.SeedSequence([seed, position])
+        index = ordered_index(self.settings.seed, position, len(self.dataset))
+        return self._or_another(index, (position,), lambda index: self._augmented(index, position))
+
+    def try_out(self, index: int) -> None:
+        """Make an example as training would.
+
+        Raises:
+            DataError: It cannot be.
+        """
+        try:
+            self._augmented(index, index)
+        except _Bad as exc:
+            raise exc.error from exc.error.__cause__
+
+    def _augmented(self, index: int, position: int) -> dict[str, Array]:
+        sequence = np.random.SeedSequence([self.settings.seed, position])
         generator = np.random.default_rng(sequence)
         example = self._draw(index, generator)
         if self.settings.transforms:
@@ -103,8 +161,35 @@ class Examples:
 
     def plain(self, index: int) -> dict[str, Array]:
         """An example without transforms, for previews and evaluation."""
+        return self._or_another(index, (index, _PREVIEW), self._plain)
+
+    def _plain(self, index: int) -> dict[str, Array]:
         generator = np.random.default_rng(np.random.SeedSequence([self.settings.seed, index, _PREVIEW]))
         return self._finish(index, self._sized(index, self._draw(index, generator), transformed=False), generator)
+
+    def _or_another(
+        self, index: int, place: tuple[int, ...], make: Callable[[int], dict[str, Array]]
+    ) -> dict[str, Array]:
+        """An example, or where it is bad and may be left out, another one that the place in the order decides."""
+        try:
+            return make(index)
+        except _Bad as exc:
+            if not self.settings.skip_bad:
+                if len(place) == 1 and exc.error.fix:  # in training, where another one could take its place
+                    exc.error.fix += "; or leave a few out: data.on_bad_image=skip"
+                raise exc.error from exc.error.__cause__
+            first = self._left_out(index, exc)
+        others = np.random.default_rng(np.random.SeedSequence([self.settings.seed, *place, _ANOTHER]))
+        for other in others.integers(len(self.dataset), size=_TRIES).tolist():
+            try:
+                return make(other)
+            except _Bad as exc:
+                self._left_out(other, exc)
+        raise first
+
+    def _left_out(self, index: int, bad: _Bad) -> DataError:
+        self._bad.append(BadExample(bad.error.where or self.where(index), bad.error.what))
+        return bad.error
 
     def _spec(self, name: str, spec: Spec) -> Spec:
         if not isinstance(spec, Image):
@@ -129,11 +214,29 @@ class Examples:
         return {name: given.get(name, own.get(name, "bicubic")) for name in self._drawn}
 
     def _draw(self, index: int, generator: np.random.Generator) -> dict[str, Array]:
-        example = self._asked(index, lambda: self.dataset.example(index, generator))
+        def ask() -> Mapping[str, Array]:
+            try:
+                return self.dataset.example(index, generator)
+            except DataError as exc:
+                raise _Bad(exc) from exc
+
+        example = self._asked(index, ask)
         for name, spec in self.fields.items():
             if name not in self._finished:
                 self._check(index, name, example.get(name), spec)
         return {name: example[name] for name in self.fields if name not in self._finished}
+
+    def _at_once(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
+        """A batch by the dataset's own `batch`."""
+        first, batch = indices[0], self._batch
+        assert batch is not None
+        found = self._asked(first, lambda: batch(indices))
+        for name, spec in self.fields.items():
+            self._check(first, name, found[name][0] if name in found else None, spec)
+            if len(found[name]) != len(indices):
+                what = f"field '{name}' should hold {len(indices)} examples, but it holds {len(found[name])}"
+                raise DataError(what, where=self.where(first))
+        return {name: torch.from_numpy(found[name]) for name in self.fields}
 
     def _finish(self, index: int, example: dict[str, Array], generator: np.random.Generator) -> dict[str, Array]:
         if not self._finished:
@@ -145,36 +248,37 @@ class Examples:
                 self._check(index, name, made.get(name), spec)
                 if isinstance(spec, Image) and made[name].shape[:2] != (spec.height, spec.width):
                     what = f"field '{name}' should be {spec}, but it is {_size_text(made[name].shape)}"
-                    raise DataError(what, where=self._where(index))
+                    raise DataError(what, where=self.where(index))
         return {name: (made if name in self._finished else example)[name] for name in self.fields}
 
     def _asked(self, index: int, ask: Callable[[], Mapping[str, Array]]) -> dict[str, Array]:
         """What the dataset answers; whatever goes wrong in it names the example."""
+        self.note(index)
         try:
             return dict(ask())
-        except TranslateError:
+        except (TranslateError, _Bad):
             raise
         except Exception as exc:
             what = f"the dataset failed at example {index} ({type(exc).__name__}: {exc})"
-            error = DataError(what, where=self._where(index), fix="see the log for the traceback")
+            error = DataError(what, where=self.where(index), fix="see the log for the traceback")
             error.add_note(traceback.format_exc())  # a worker's traceback would stay in the worker
             raise error from exc
 
     def _check(self, index: int, name: str, value: Array | None, spec: Spec) -> None:
         problem = "it is missing" if value is None else _mismatch(np.asarray(value), spec)
         if problem:
-            raise DataError(f"field '{name}' should be {spec}, but {problem}", where=self._where(index))
+            raise DataError(f"field '{name}' should be {spec}, but {problem}", where=self.where(index))
 
     def _transform(self, index: int, images: dict[str, Array], seed: np.random.SeedSequence) -> dict[str, Array]:
         if self._transforms is None:
-            self._transforms = Transforms(self.settings.transforms, self.interpolation, aligned=self._groups)
+            self._transforms = Transforms(self.settings.transforms, self.interpolation, aligned=self.groups)
         try:
             return self._transforms(images, seed)
         except Exception as exc:
             sizes = ", ".join(f"{name} {_size_text(image.shape)}" for name, image in images.items())
             what = f"data.transforms cannot be applied to {sizes}: {' '.join(str(exc).split())}"
             raise DataError(
-                what, where=self._where(index), fix="resize before cropping, or use larger pictures"
+                what, where=self.where(index), fix="resize before cropping, or use larger pictures"
             ) from exc
 
     def _sized(self, index: int, example: dict[str, Array], *, transformed: bool) -> dict[str, Array]:
@@ -194,22 +298,21 @@ class Examples:
         setting = "data.image_size" if self.settings.image_size else "the dataset (data.image_size is not set)"
         what = f"field '{name}' is {_size_text(found)} {cause}but {setting} says {_size_text(wanted)} (height x width)"
         fix = "give the last resize or crop the size of data.image_size" if transformed else "set data.image_size"
-        return DataError(what, where=self._where(index), fix=fix)
+        return DataError(what, where=self.where(index), fix=fix)
 
-    def _where(self, index: int) -> str:
+    def where(self, index: int) -> str:
         """The example's files where the dataset knows them, else its name."""
         files = getattr(self.dataset, "where", None)
         return str(files(index)) if callable(files) else f"example {index} ({self.dataset.name(index)})"
 
 
-def collate(examples: Sequence[dict[str, Array] | Failure]) -> dict[str, torch.Tensor] | Failure:
+def _ignore(_: int) -> None:
+    """Nobody wants to know."""
+
+
+def collate(examples: Sequence[dict[str, Array]]) -> dict[str, torch.Tensor]:
     """Stack examples: images N x C x H x W in uint8 (less to copy between processes), or float32 in [0, 1]."""
-    good: list[dict[str, Array]] = []
-    for example in examples:
-        if isinstance(example, Failure):
-            return example
-        good.append(example)
-    return {name: _stack([example[name] for example in good]) for name in good[0]}
+    return {name: _stack([example[name] for example in examples]) for name in examples[0]}
 
 
 def _stack(values: Sequence[Array]) -> torch.Tensor:

@@ -8,12 +8,17 @@ dataset may have these attributes:
 - `interpolation: Mapping[str, Interpolation]`. How each field is resized where the pipeline does not say; `nearest`
   marks a label map, whose values are never blended and never changed by photometric transforms.
 - `where(index) -> str`. The files of an example, for messages about it.
+- `files() -> Mapping[str, Sequence[Path]]`. All files of each field, for `translate check`. The files of fields that
+  have the same geometry (see `aligned`) stand in the same places.
 - `finish(example, generator) -> Mapping[str, Array]` and `finished: Collection[str]`, the names of the fields that it
   makes. It is for what must be computed from pictures as the networks will see them, such as a hole that is cut out of
   an augmented picture: it gets the fields of `example` after transforms and resizing (images uint8, or float32 in
   [0, 1], not to be written to) and the same generator, and returns the fields named in `finished`. `example` does not
   give those; they have specs in `fields` like all others, and are neither transformed nor resized: images must have the
   size of their spec.
+- `batch(indices) -> Mapping[str, Array]`, where no field is an image and an example depends on its index alone: several
+  examples in one call, each field with one more dimension in front. For examples so small that asking for them one by
+  one would take longer than a step of training.
 
 A factory whose fields do not depend on the data says their names with `@translate.marked(field_names=("image",))`, so
 that misspelt names in a pipeline are found before the data is opened.
@@ -21,17 +26,32 @@ that misspelt names in a pipeline are found before the data is opened.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from translate.errors import DataError
 from translate.specs import Spec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Split = Literal["train", "val", "test"]
 Interpolation = Literal["area", "bicubic", "bilinear", "nearest"]
+
+
+@dataclass(slots=True)
+class Problems:
+    """What is wrong with the data, where all of it is looked for.
+
+    Attributes:
+        errors: Each problem.
+        files: Files that the dataset leaves out because of one; they are looked at all the same.
+    """
+
+    errors: list[DataError] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,12 +63,32 @@ class DataRequest:
         image_size: (height, width) that the pipeline works at; None = as the data is.
         seed: Seed of whatever the dataset decides once.
         value_range: Range that images will have in the batches. For the specs; examples stay integers or in [0, 1].
+        skip_bad: Whether examples that cannot be read are left out later: one of them is no reason to refuse the data.
+        problems: Where given, what is wrong with the data and can be passed over is added to it, so that all of it is
+            found at once; otherwise it is raised. See `refuse`.
     """
 
     split: Split
     image_size: tuple[int, int] | None
     seed: int
     value_range: tuple[float, float] = (-1.0, 1.0)
+    skip_bad: bool = False
+    problems: Problems | None = None
+
+    def refuse(self, error: DataError, files: Iterable[Path] = ()) -> None:
+        """Raise what is wrong with the data, or take it down where all problems are looked for.
+
+        Args:
+            error: What is wrong.
+            files: Those that the dataset goes on without.
+
+        Raises:
+            DataError: Nobody asked for all of them.
+        """
+        if self.problems is None:
+            raise error
+        self.problems.errors.append(error)
+        self.problems.files.extend(files)
 
 
 @runtime_checkable

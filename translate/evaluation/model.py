@@ -59,6 +59,9 @@ class Model:
             if node.kind == "input" and node.name not in names:
                 text = f"no value is named '{node.name}'.{did_you_mean(node.name, names)} Known: {', '.join(names)}."
                 problems.append(self._pipeline.problem(path, text))
+            elif node.is_part_of_model and node.key not in self._game.sites:  # what a checkpoint holds was loaded
+                text = f"`{node.text}` was not computed in training, where {node.name} gathers what it needs"
+                problems.append(self._pipeline.problem(path, f"{text}. Use the name that it has in the flow"))
         if problems:
             raise PipelineError(problems)
         return index

@@ -14,6 +14,7 @@ from translate.pipeline.merging import apply_overrides
 from translate.pipeline.opening import open_stream
 from translate.pipeline.settings import Pipeline
 from translate.pipeline.staying import keys_that_stay
+from translate.pipeline.unfinished import open_settings
 from translate.plugin_manager import default_manager
 from translate.specs import Image, Spec
 
@@ -58,7 +59,7 @@ def overridden(opened: Opened, overrides: Sequence[str]) -> Pipeline:
                 f"`{override}` cannot be changed for an evaluation.{did_you_mean(section, _SECTIONS)}",
                 fix="override keys of `data` and `evaluation`, for example `data.root=FOLDER`",
             )
-    if overrides:
+    if overrides or open_settings(pipeline.document):  # a checkpoint does not say where its data was
         document = apply_overrides(pipeline.document, overrides, keep=keys_that_stay(default_manager().catalogue))
         pipeline = read_pipeline(document, opened.game.catalogue, file=pipeline.file)
     if not pipeline.metrics:
@@ -99,7 +100,7 @@ def open_split(pipeline: Pipeline, split: Split, batch_size: int, fields: Mappin
     """
     where = f"dataset {pipeline.dataset.name}, {split} split"
     try:
-        stream = open_stream(pipeline, split, batch_size=batch_size, train=False)
+        stream = open_stream(pipeline, split, batch_size=batch_size, train=False, complete=split != "train")
     except DataError as exc:
         fix = exc.fix or "choose another split with --split, or another folder with `data.root=FOLDER`"
         raise DataError(f"the {split} split cannot be opened: {exc.what}", where=exc.where or where, fix=fix) from exc

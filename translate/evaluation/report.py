@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from translate.privacy import without_places
 from translate.training.files import disk_errors
 
 if TYPE_CHECKING:
@@ -58,8 +59,15 @@ class EvaluationReport:
     files: tuple[Path, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as plain data, with null for the values that are not finite or unavailable."""
+        """The report as plain data, with null for the values that are not finite or unavailable.
+
+        It names nothing of this machine: the checkpoint and the files by their places in the run's folder.
+        """
         plain = {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+        checkpoint = Path(self.checkpoint)
+        inside = checkpoint.parent.name == "checkpoints"
+        plain["checkpoint"] = f"checkpoints/{checkpoint.name}" if inside else checkpoint.name
+        plain["files"] = [file.name for file in self.files]
         plain["values"] |= dict.fromkeys(self.unavailable)
         return plain
 
@@ -94,8 +102,11 @@ def write_json(report: EvaluationReport, path: Path) -> None:
     temporary = path.with_name(f".{path.name}.part")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def number(value: float | None) -> str:
@@ -114,4 +125,4 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Path) else value
+    return without_places(value) if isinstance(value, str) else value

@@ -231,6 +231,8 @@ class Session:
         """The training examples, where they are needed or can be had."""
         if self.split == "train":
             return held_out if self._baseline else None
+        if not self._images:
+            return None
         missing = "whether pictures are in the training data too was not checked:"
         try:
             stream = self._open_training()

@@ -27,6 +27,10 @@ tried.
 A 16-bit TIFF that really holds 12-bit samples says nothing about it, so its numbers stay (65535 is white, and it looks
 dark); one that declares 12 bits per sample is scaled so that its white becomes 65535.
 
+Pictures of more than 2^26 pixels (8192 x 8192) are refused on their header, before anything is decoded: a few kilobytes
+can claim to hold more than the memory does. For files that you trust, the environment variable `TRANSLATE_MAX_PIXELS`
+sets another limit.
+
 `channels` asks for a number of channels: 1 from colour is the luma of ITU-R BT.601 as Pillow rounds it, 3 from 1
 repeats the channel, 4 adds an opaque alpha where there is none. Alpha is composited before anything else. Any other
 number of channels must be in the file.
@@ -37,10 +41,9 @@ Written are PNG, JPEG, WebP and `.npy`; PNG holds 1, 3 or 4 channels of 8 or 16 
 from __future__ import annotations
 
 from translate.pictures.channels import Array, as_channels, as_depth
-from translate.pictures.opening import ACCEPTED, shown
+from translate.pictures.opening import ACCEPTED, MAX_PIXELS, pixel_limit, shown
 from translate.pictures.reading import (
     FORMATS,
-    MAX_PIXELS,
     SUFFIXES,
     PictureInfo,
     list_pictures,
@@ -61,6 +64,7 @@ __all__ = [
     "as_depth",
     "list_pictures",
     "picture_info",
+    "pixel_limit",
     "probe_picture",
     "read_picture",
     "shown",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import io
+import math
 import os
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -19,6 +20,7 @@ from translate.pictures.opening import too_large
 
 _MAGIC: Final = b"\x93NUMPY"
 _LONGEST_HEADER: Final = 1000  # numpy writes 118 bytes for such arrays
+_MOST_VALUES: Final = 2**28  # four channels of the largest picture, or more of a smaller one; a sparse file can be long
 _TYPES: Final = frozenset({"|u1", "<u1", ">u1", "<u2", ">u2", "<f4", ">f4"})
 _FIX: Final = "save H x W x C in uint8, uint16, or float32 with values in [0, 1]: numpy.save(file, array)"
 
@@ -62,6 +64,10 @@ def read_header(file: BinaryIO, where: str, max_pixels: int) -> Header:
         raise DataError(f"the array has the shape {_brief(shape)}", where=where, fix=_FIX)
     if sides[0] * sides[1] > max_pixels:
         raise too_large(where, (sides[1], sides[0]), max_pixels)
+    limit = max(_MOST_VALUES, 4 * max_pixels)
+    if math.prod(sides) > limit:
+        what = f"the array is too large ({_brief(shape)})"
+        raise DataError(what, where=where, fix=f"make it smaller; the limit is {limit} values")
     header = Header((sides[0], sides[1], sides[2]), np.dtype(name), fortran)
     needed = sides[0] * sides[1] * sides[2] * header.dtype.itemsize
     held = os.fstat(file.fileno()).st_size - file.tell()

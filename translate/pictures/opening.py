@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
 import stat
 import struct
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import BinaryIO, Final
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, _imaging
 
-from translate.errors import DataError
+from translate.errors import DataError, UsageError
+
+MAX_PIXELS: Final = 2**26
+"""Pixels of the largest picture that is read: 8192 x 8192, 200 MB as RGB. A few kilobytes can claim to hold more."""
+
+LIMIT_VARIABLE: Final = "TRANSLATE_MAX_PIXELS"
+"""Environment variable that sets another limit."""
 
 ACCEPTED: Final = "PNG, JPEG, WebP, BMP, TIFF, GIF, PPM, JPEG 2000, AVIF, ICO, and arrays as .npy"
 
@@ -33,7 +42,8 @@ _DECODE_ERRORS: Final = (
     Image.DecompressionBombError,
     Warning,
 )
-_WARNINGS = threading.Lock()
+_PILLOW = threading.Lock()
+_PIXELS: Final = re.compile(r"\((\d+) pixels\)")
 _FIX: Final = f"accepted are {ACCEPTED}, told by content and not by suffix; convert, replace or remove the file"
 
 
@@ -47,11 +57,12 @@ def shown(path: str | os.PathLike[str]) -> str:
 def opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[BinaryIO]:
     """The opened file; whatever goes wrong inside becomes a `DataError` that names it."""
     try:
-        with _regular_file(path) as file, _warnings_as_errors():
+        with _regular_file(path) as file, _pillow_told(max_pixels):
             yield file
     except Image.DecompressionBombError as exc:
-        fix = f"make it smaller; the limit is {max_pixels} pixels"
-        raise DataError(f"the picture is too large: {exc}", where=shown(path), fix=fix) from exc
+        found = _PIXELS.search(str(exc))
+        size = f"{found[1]} pixels" if found else str(exc)
+        raise DataError(f"the picture is too large ({size})", where=shown(path), fix=_smaller(max_pixels)) from exc
     except UnidentifiedImageError as exc:
         raise DataError("not an accepted picture, or damaged at its start", where=shown(path), fix=_FIX) from exc
     except FileNotFoundError as exc:
@@ -65,7 +76,27 @@ def opened(path: str | os.PathLike[str], max_pixels: int) -> Iterator[BinaryIO]:
 def too_large(where: str, size: tuple[int, int], max_pixels: int) -> DataError:
     """The error for a picture of (width, height)."""
     what = f"the picture is too large ({size[0]} x {size[1]} pixels)"
-    return DataError(what, where=where, fix=f"make it smaller; the limit is {max_pixels} pixels")
+    return DataError(what, where=where, fix=_smaller(max_pixels))
+
+
+def pixel_limit() -> int:
+    """The most pixels that a picture may have: `MAX_PIXELS`, or what the environment variable says.
+
+    Raises:
+        UsageError: The variable is not a positive number.
+    """
+    given = os.environ.get(LIMIT_VARIABLE)
+    if given is None:
+        return MAX_PIXELS
+    if not (given.isascii() and given.isdigit() and int(given) > 0):
+        what = f"the environment variable {LIMIT_VARIABLE} must be a number of pixels (got '{shown(given)}')"
+        raise UsageError(what, fix=f"unset it, or set it to such as {MAX_PIXELS}")
+    return int(given)
+
+
+def _smaller(max_pixels: int) -> str:
+    fix = f"make it smaller; the limit is {max_pixels} pixels"
+    return f"{fix} (the environment variable {LIMIT_VARIABLE}, for files that you trust)"
 
 
 def _regular_file(path: str | os.PathLike[str]) -> BinaryIO:
@@ -80,12 +111,33 @@ def _regular_file(path: str | os.PathLike[str]) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+@cache
+def silence_libtiff() -> None:
+    """Have libtiff not write to stderr what Pillow raises as an error anyway; it would stand beside our message."""
+    try:
+        library = ctypes.CDLL(_imaging.__file__)  # a name is also looked for in what Pillow's library is linked with
+        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+            function = getattr(library, name)
+            function.restype, function.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+            function(None)
+    except (OSError, AttributeError):  # linked in another way: it goes on talking
+        return
+
+
 @contextmanager
-def _warnings_as_errors() -> Iterator[None]:
-    """Only those about the file: the filters are the whole process's, and other threads must not notice."""
-    with _WARNINGS, warnings.catch_warnings():
+def _pillow_told(max_pixels: int) -> Iterator[None]:
+    """Warnings about the file are errors, and Pillow's limit is ours.
+
+    Only for the length of the block: both are the whole process's, and other threads must not notice. Pillow looks at
+    its limit before it decodes what lies within another header, such as a picture in an icon.
+    """
+    with _PILLOW, warnings.catch_warnings():
         warnings.filterwarnings("error", module=r"PIL\.")
-        # Ours is the limit on pixels. Pillow's own warns at half of it and is an exception beyond it.
+        # Pillow warns at its limit, and refuses at twice that.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         warnings.simplefilter("error", SyntaxWarning)  # Python's, about the header of a damaged array
-        yield
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels / 2  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before

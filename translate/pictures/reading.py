@@ -30,7 +30,7 @@ from translate.errors import DataError
 from translate.pictures.arrays import is_array, read_array, read_header
 from translate.pictures.channels import Array, as_channels, check_channels, over_white
 from translate.pictures.deep import deep_colour, is_deep_colour
-from translate.pictures.opening import opened, shown, too_large
+from translate.pictures.opening import opened, pixel_limit, shown, silence_libtiff, too_large
 
 _PLUGINS: Final = (
     PngImagePlugin.PngImageFile,
@@ -49,7 +49,6 @@ SUFFIXES: Final = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"}
     | {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif", ".ico", ".npy"}
 )
-MAX_PIXELS: Final = 178_956_970
 
 
 class PictureInfo(NamedTuple):
@@ -71,8 +70,9 @@ class PictureInfo(NamedTuple):
 def list_pictures(folder: str | os.PathLike[str]) -> list[Path]:
     """List the files of a folder that have an accepted suffix, by name.
 
-    Not recursive. Hidden files (also the `._` companions that macOS leaves) are skipped. Broken links and special files
-    are listed: reading them fails by name, while leaving them out would make a picture vanish silently.
+    Not recursive. Hidden files (also the `._` companions that macOS leaves) are skipped. Broken links, links in a
+    ring and special files are listed: reading them fails by name, while leaving them out would make a picture vanish
+    silently.
 
     Raises:
         DataError: The folder cannot be listed.
@@ -87,16 +87,22 @@ def list_pictures(folder: str | os.PathLike[str]) -> list[Path]:
 
 def _is_listed(entry: os.DirEntry[str]) -> bool:
     suffix = os.path.splitext(entry.name)[1].lower()
-    return not entry.name.startswith(".") and suffix in SUFFIXES and not entry.is_dir()
+    if entry.name.startswith(".") or suffix not in SUFFIXES:
+        return False
+    try:
+        return not entry.is_dir()
+    except OSError:  # links that lead to one another
+        return True
 
 
-def read_picture(path: str | os.PathLike[str], *, channels: int | None = None, max_pixels: int = MAX_PIXELS) -> Array:
+def read_picture(path: str | os.PathLike[str], *, channels: int | None = None, max_pixels: int | None = None) -> Array:
     """Read a picture by the rules of `translate.pictures`.
 
     Args:
         path: The file.
         channels: How many are wanted; as the file has (a picture without alpha) when not given.
-        max_pixels: Larger pictures are refused on their header, before anything is decoded.
+        max_pixels: Larger pictures are refused on their header, before anything is decoded; see `pixel_limit` for what
+            holds when it is not given.
 
     Shape:
         H x W x channels, uint8 or uint16; from an array also float32 in [0, 1].
@@ -107,29 +113,32 @@ def read_picture(path: str | os.PathLike[str], *, channels: int | None = None, m
         ValueError: `channels` is below 1.
     """
     check_channels(channels)
-    with opened(path, max_pixels) as file:
+    limit = pixel_limit() if max_pixels is None else max_pixels
+    with opened(path, limit) as file:
         if is_array(file):
-            array = read_array(file, shown(path), max_pixels)
+            array = read_array(file, shown(path), limit)
         else:
-            array = _decoded(file, path, max_pixels, keep_alpha=channels == 4)
+            array = _decoded(file, path, limit, keep_alpha=channels == 4)
     return as_channels(array, channels, where=shown(path))
 
 
-def picture_info(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> PictureInfo:
+def picture_info(path: str | os.PathLike[str], *, max_pixels: int | None = None) -> PictureInfo:
     """What `read_picture` would return, from the header alone.
 
     Raises:
         DataError: As `read_picture`, as far as the header shows it.
     """
-    with opened(path, max_pixels) as file:
+    limit = pixel_limit() if max_pixels is None else max_pixels
+    with opened(path, limit) as file:
         if is_array(file):
-            header = read_header(file, shown(path), max_pixels)
+            header = read_header(file, shown(path), limit)
             return PictureInfo(*header.shape, bits=8 if header.dtype == np.uint8 else 16)
-        with _image(file, path, max_pixels) as image:
+        with _image(file, path, limit) as image:
+            _refuse_floats(image.mode, path)
             width, height = image.size
             deep = image.mode.startswith("I") or is_deep_colour(image)  # before anything loads the picture
             # Pillow turns TIFF by itself and has already exchanged the two.
-            if image.format != "TIFF" and image.getexif().get(0x0112, 1) in {5, 6, 7, 8}:
+            if image.format != "TIFF" and _orientation(image, file) in {5, 6, 7, 8}:
                 width, height = height, width
             if image.format == "ICO":
                 image.load()
@@ -137,7 +146,7 @@ def picture_info(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) 
             return PictureInfo(height, width, 1 if grey else 3, bits=16 if deep else 8)
 
 
-def probe_picture(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> tuple[int, int, int]:
+def probe_picture(path: str | os.PathLike[str], *, max_pixels: int | None = None) -> tuple[int, int, int]:
     """Height, width and channels of `picture_info`.
 
     Raises:
@@ -146,10 +155,34 @@ def probe_picture(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS)
     return picture_info(path, max_pixels=max_pixels)[:3]
 
 
+def _orientation(image: Image.Image, file: BinaryIO) -> int:
+    """As Pillow finds it, but without decoding a PNG for it: that may say it after the pixels, and seldom does."""
+    early = image.format == "PNG" and not _tells_later(file)
+    exif = Image.Image.getexif(image) if early else image.getexif()
+    return int(exif.get(0x0112, 1))
+
+
+def _tells_later(file: BinaryIO) -> bool:
+    """Whether a PNG holds texts or EXIF after its pixels."""
+    place, pixels, later = file.tell(), False, False
+    file.seek(8)
+    while not later and len(head := file.read(8)) == 8:
+        kind = head[4:]
+        pixels |= kind == b"IDAT"
+        later = pixels and kind in {b"eXIf", b"iTXt", b"tEXt", b"zTXt"}
+        if kind == b"IEND":
+            break
+        file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
+    file.seek(place)
+    return later
+
+
 @contextmanager
 def _image(file: BinaryIO, path: str | os.PathLike[str], max_pixels: int) -> Iterator[Image.Image]:
     file.seek(0)
     with Image.open(file, formats=FORMATS) as image:
+        if image.format == "TIFF":
+            silence_libtiff()
         if image.width * image.height > max_pixels:
             raise too_large(shown(path), image.size, max_pixels)
         yield image
@@ -169,9 +202,7 @@ def _decoded(file: BinaryIO, path: str | os.PathLike[str], max_pixels: int, *, k
 
 def _pixels(image: Image.Image, path: str | os.PathLike[str], *, keep_alpha: bool) -> Array:
     mode = image.mode
-    if mode == "F":
-        fix = "save it as 8-bit or 16-bit integers, or as a float32 array with values in [0, 1] (.npy)"
-        raise DataError("pictures of floating-point numbers have no stated white", where=shown(path), fix=fix)
+    _refuse_floats(mode, path)
     if mode.startswith("I"):
         return _deep_grey(image, path, keep_alpha=keep_alpha)
     has_alpha = mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info
@@ -183,6 +214,12 @@ def _pixels(image: Image.Image, path: str | os.PathLike[str], *, keep_alpha: boo
         return flat if keep_alpha or not grey else np.ascontiguousarray(flat[:, :, :1])
     array = np.array(image.convert("L" if grey else "RGB"))
     return array[:, :, None] if grey else array
+
+
+def _refuse_floats(mode: str, path: str | os.PathLike[str]) -> None:
+    if mode == "F":
+        fix = "save it as 8-bit or 16-bit integers, or as a float32 array with values in [0, 1] (.npy)"
+        raise DataError("pictures of floating-point numbers have no stated white", where=shown(path), fix=fix)
 
 
 def _deep_grey(image: Image.Image, path: str | os.PathLike[str], *, keep_alpha: bool) -> Array:

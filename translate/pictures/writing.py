@@ -58,7 +58,7 @@ def write_picture(path: str | os.PathLike[str], array: Array) -> None:
     if suffix != _ARRAY and suffix not in _WRITERS:
         what = f"pictures are not written as '{target.suffix}'"
         raise DataError(what, where=shown(target), fix=f"use one of {', '.join([*_WRITERS, _ARRAY])}")
-    _replace(target, encode_array(pixels) if suffix == _ARRAY else _encoded(target, pixels))
+    write_whole(target, encode_array(pixels) if suffix == _ARRAY else _encoded(target, pixels))
 
 
 def _encoded(target: Path, pixels: Array) -> bytes:
@@ -83,7 +83,12 @@ def _encoded(target: Path, pixels: Array) -> bytes:
     return content.getvalue()
 
 
-def _replace(target: Path, content: bytes) -> None:
+def write_whole(target: Path, content: bytes) -> None:
+    """Write the bytes of a file; whoever looks at the path finds the old file or the complete new one.
+
+    Raises:
+        MachineError: The file cannot be written.
+    """
     # Not derived from the target's name, which may already have the longest length that the disk takes.
     temporary = target.parent / f".{secrets.token_hex(8)}.part"
     try:

@@ -55,6 +55,8 @@ __all__ = [
 ]
 
 _CHECKED: Final = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64})
+FAILED: Final = "failed-"
+"""What the name of a save begins with whose weights are not finite; never taken for a checkpoint."""
 _NETWORK: Final = re.compile(r"(ema/)?(?!ema\Z)[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -100,7 +102,7 @@ def save_checkpoint(
         The checkpoint's folder, `folder/000500`.
 
     Raises:
-        NumbersError: A weight is not finite; nothing is written.
+        NumbersError: A weight is not finite; the save is kept aside as `failed-000500`, which nothing reads.
         TypeError: A state dict or the state holds something that cannot be saved exactly; nothing is written.
         MachineError: The disk is full, rights are missing, something is in the way; what was written is removed.
     """
@@ -116,11 +118,14 @@ def save_checkpoint(
     except ValueError as exc:
         msg = f"the state of the run cannot be saved: {exc}"
         raise TypeError(msg) from exc
-    _check_finite(flat)
+    bad = _not_finite(flat)
     document = {"metadata": metadata_json, "state": state_json}
     text = json.dumps(document, allow_nan=False, indent=1).encode("ascii")
     contents = {WEIGHTS: weights_chunks, STATE: state_chunks, STATE_JSON: iter([text])}
     target, temporary = folder / f"{step:06d}", folder / left_name(step, "new")
+    if bad is not None:
+        target = folder / f"{FAILED}{step:06d}"
+        raise _kept_aside(bad, folder, _keep_aside(target, temporary, step, contents))
     with files.disk_errors(folder, needed=weights_size + state_size + len(text)):
         _make_parents(folder)
         try:
@@ -132,6 +137,34 @@ def save_checkpoint(
             raise
         files.fsync(folder)
     return target
+
+
+def _keep_aside(
+    target: Path, temporary: Path, step: int, contents: Mapping[str, Iterable[files.Buffer]]
+) -> Path | None:
+    """Save where no checkpoint is looked for; None where the disk refuses, which is not what the user must hear of."""
+    try:
+        if not os.path.lexists(target):  # an earlier one stays: nothing is ever replaced by what is bad
+            _make_parents(target.parent)
+            _write(temporary, step, contents)
+            files.rename(temporary, target)
+            files.fsync(target.parent)
+    except OSError:
+        with suppress(OSError):
+            remove_folder(temporary)
+        return None
+    return target
+
+
+def _kept_aside(bad: tuple[str, str], folder: Path, aside: Path | None) -> NumbersError:
+    good = find_checkpoints(folder)
+    kept = f"it was kept aside as {aside.name}, not as a checkpoint" if aside else "no checkpoint was saved"
+    last = f"the last good checkpoint is {good[-1][1]}" if good else "there is no checkpoint yet"
+    return NumbersError(
+        f"the weight '{bad[1]}' of network '{bad[0]}' is not finite; {kept}; {last}",
+        where=str(folder),
+        fix="go on from the last checkpoint with a lower learning rate, gradient clipping or precision: fp32",
+    )
 
 
 def load_checkpoint(path: Path, *, device: torch.device | str = "cpu", state: bool = True) -> Checkpoint:
@@ -227,14 +260,13 @@ def _flat_weights(weights: Mapping[str, Mapping[str, Any]]) -> dict[str, Tensor]
     return flat
 
 
-def _check_finite(flat: Mapping[str, Tensor]) -> None:
+def _not_finite(flat: Mapping[str, Tensor]) -> tuple[str, str] | None:
+    """The first weight that is not finite, as (network, key)."""
     for name, tensor in flat.items():
         if tensor.dtype in _CHECKED and not _is_finite(tensor):
             network, _, key = name.removeprefix("ema/").partition("/")
-            raise NumbersError(
-                f"the weight '{key}' of network '{network}' is not finite; no checkpoint was saved",
-                fix="go on from the last checkpoint with a lower learning rate, gradient clipping or precision: fp32",
-            )
+            return network, key
+    return None
 
 
 def _is_finite(tensor: Tensor) -> bool:

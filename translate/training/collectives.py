@@ -15,9 +15,12 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from translate.training.fate import exchanging
+
 BUCKET: Final = 32 * 2**20  # bytes that are exchanged at once
 
 
+@exchanging
 @torch.no_grad()
 def broadcast_module(module: nn.Module) -> None:
     """Give all processes the parameters and buffers of process 0."""
@@ -25,6 +28,7 @@ def broadcast_module(module: nn.Module) -> None:
         dist.broadcast(tensor.data, src=0)
 
 
+@exchanging
 @torch.no_grad()
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace each gradient by its mean over all processes, which must have gradients for the same parameters."""

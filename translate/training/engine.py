@@ -3,7 +3,7 @@
 The only module that knows lightning-fabric, which starts the processes and joins them; it is imported only when there
 is more than one (its import takes seconds). Everything else is plain torch, so that nothing of Fabric reaches a plugin.
 
-A step never waits for a GPU: a gradient that is not finite makes the fused optimisers skip their own step there
+A step never waits for a GPU: a gradient or loss that is not finite makes the fused optimisers skip their own step there
 (their `found_inf` argument), and the count of skipped steps stays there until `Engine.read_skips`. Optimisers without
 that argument are asked on the host.
 """
@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, Literal
 
 import torch
@@ -24,12 +24,16 @@ from torch import Tensor, nn
 from translate.errors import MachineError, TranslateError, UsageError
 from translate.training import randomness
 from translate.training.collectives import average_gradients, broadcast_module
+from translate.training.fate import Fate, exchanging
 from translate.training.guard import SkipCounter, guarded_step, non_finite, skipped
 from translate.training.machine import choose_device, layout, translated_errors
 
 __all__ = ["Engine", "Precision", "translated_errors"]
 
 Precision = Literal["fp32", "bf16", "fp16"]
+
+SMALLEST_SCALE: Final = 2.0**-16
+"""Of the losses with fp16: at 0, which halving comes to, every gradient would be 0 or not a number for ever."""
 
 _GRACE: Final = 10.0  # seconds that further processes have to end when this one ends
 
@@ -73,7 +77,8 @@ class Engine:
         self._scaled = False  # a backward happened since the last step (fp16)
         self._skips = SkipCounter()
         self._restore: dict[str, Any] = {}
-        self._started: list[subprocess.Popen[bytes]] = []  # by Fabric, whose watching thread has this very list
+        self._started: list[subprocess.Popen[bytes]] = []
+        self._fate: Fate | None = None
 
     @property
     def device(self) -> torch.device:
@@ -98,13 +103,16 @@ class Engine:
 
     def close(self) -> None:
         """Leave the group of processes, end those that `launch` started, and restore the choices that it made."""
-        if self.world_size > 1 and dist.is_initialized():
-            dist.destroy_process_group()
+        self._leave()
         self._end_started()
         if self._restore:
             torch.use_deterministic_algorithms(self._restore["deterministic"])
             torch.backends.cudnn.benchmark = self._restore["benchmark"]
             self._restore = {}
+
+    def shared_fate(self) -> AbstractContextManager[None]:
+        """What ends this block in one process ends it in all, with one message (see `translate.training.fate`)."""
+        return nullcontext() if self._fate is None else self._fate.shared(self._leave)
 
     def setup_module(self, module: nn.Module) -> nn.Module:
         """Move a network to the device; with several processes, give it the weights of process 0.
@@ -135,11 +143,13 @@ class Engine:
         optimizer: torch.optim.Optimizer,
         parameters: Iterable[nn.Parameter],
         *,
+        losses: Sequence[Tensor] = (),
         clip_norm: float | None = None,
         clip_value: float | None = None,
         skip: Tensor | None = None,
-    ) -> None:
-        """Move the parameters, unless a gradient is not finite: then neither they nor the optimiser's state change.
+        before_clipping: Callable[[], None] | None = None,
+    ) -> Tensor | bool:
+        """Move the parameters, unless a gradient or a loss is not finite: then neither they nor the optimiser change.
 
         With several processes the gradients are averaged first, so that all of them take, or skip, the same step.
 
@@ -148,16 +158,21 @@ class Engine:
         Args:
             optimizer: Built by `translate.optimizers.build_optimizer`.
             parameters: The parameters it moves.
+            losses: What the gradients were computed of. A loss can overflow and have finite gradients.
             clip_norm: Scale the gradients so that their common 2-norm is at most this.
             clip_value: Clamp each gradient to [-clip_value, clip_value] (before `clip_norm`).
             skip: A truth value on the device: leave the step out on purpose. It is not counted among the skips.
+            before_clipping: Called when the gradients are averaged, unscaled and not clipped yet, to look at them.
+
+        Returns:
+            Whether the step was left out: where that was decided, on the device or here.
 
         Raises:
             RuntimeError: With fp16, no backward since the last step: its scale would be another one.
         """
         moved = [p for p in parameters if p.grad is not None]
         if not moved:
-            return
+            return False
         if self.world_size > 1:
             average_gradients(moved)
         if self._scaler is not None:
@@ -165,16 +180,25 @@ class Engine:
                 msg = "with fp16, step an optimizer after its backward and before the next optimizer's backward"
                 raise RuntimeError(msg)
             self._scaler.unscale_(optimizer)
-        found = non_finite([p.grad for p in moved if p.grad is not None])
+        judged = [p.grad for p in moved if p.grad is not None]
+        if losses:  # of all processes, which must take or skip the same step
+            judged.append(self.average(torch.stack([loss.detach() for loss in losses])))
+        found = non_finite(judged)
+        if before_clipping is not None:
+            before_clipping()
         if clip_value is not None:
             nn.utils.clip_grad_value_(moved, clip_value)
         if clip_norm is not None:
             nn.utils.clip_grad_norm_(moved, clip_norm)
         self._skips.add(optimizer, found)
-        guarded_step(optimizer, found if skip is None else skipped(found, skip))
+        left_out = found if skip is None else skipped(found, skip)
+        guarded_step(optimizer, left_out)
         self._scaled = False
         if self._scaler is not None:
             self._scaler.update()
+            scale: Tensor = self._scaler._scale  # type: ignore[assignment]  # noqa: SLF001  # there is no public way
+            scale.clamp_(min=SMALLEST_SCALE)
+        return left_out
 
     def read_skips(self, optimizer: torch.optim.Optimizer | None = None) -> int:
         """The longest run of skipped steps in a row since the last reading; waits for the device.
@@ -187,11 +211,18 @@ class Engine:
         """
         return self._skips.read(optimizer)
 
+    @property
+    def loss_scale(self) -> float | None:
+        """The factor of the losses with fp16 (None without); waits for the device."""
+        return None if self._scaler is None else float(self._scaler.get_scale())
+
+    @exchanging
     def barrier(self) -> None:
         """Wait for all processes."""
         if self.world_size > 1:
             dist.barrier()
 
+    @exchanging
     def average(self, value: Tensor) -> Tensor:
         """A tensor's mean over all processes, on the device; all must call it."""
         if self.world_size > 1:
@@ -200,6 +231,7 @@ class Engine:
             value /= self.world_size
         return value
 
+    @exchanging
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process; all must call it."""
         if self.world_size == 1:
@@ -208,6 +240,7 @@ class Engine:
         dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
         return bool(tensor.item())
 
+    @exchanging
     def mean(self, values: Mapping[str, float]) -> dict[str, float]:
         """Averages over all processes; all must call it with the same names."""
         if self.world_size == 1 or not values:
@@ -218,6 +251,7 @@ class Engine:
         averages = dict(zip(names, (tensor / self.world_size).tolist(), strict=True))
         return {name: averages[name] for name in values}
 
+    @exchanging
     def gather_objects(self, value: Any) -> list[Any]:
         """The values of all processes by rank, in every process; all must call it."""
         if self.world_size == 1:
@@ -235,11 +269,13 @@ class Engine:
         """
         error: TranslateError | None = None
         try:
-            yield
+            with nullcontext() if self._fate is None else self._fate.undisturbed():
+                yield
         except TranslateError as exc:
             error = exc
-        for found in self.gather_objects(error):
+        for rank, found in enumerate(self.gather_objects(error)):
             if found is not None:
+                found.rank = rank
                 raise error or found
 
     def state_dict(self) -> dict[str, Any]:
@@ -276,15 +312,20 @@ class Engine:
                 f"the processes cannot be started or joined: {exc}", fix="check training.devices and training.nodes"
             ) from exc
         self.rank, self.world_size, self._device = fabric.global_rank, fabric.world_size, fabric.device
-        self._started = getattr(fabric.strategy.launcher, "procs", [])
+        watched = getattr(fabric.strategy.launcher, "procs", [])
+        self._started = list(watched)
+        watched.clear()  # or Fabric's thread would kill this process, without a word, when one of them ends with a code
+        if self.world_size > 1:
+            self._fate = Fate(self.rank, self.world_size)
+
+    def _leave(self) -> None:
+        if self.world_size > 1 and dist.is_initialized():
+            dist.destroy_process_group()
 
     def _end_started(self) -> None:
         """Wait for the processes that this one started; one that hangs, in an exchange with nobody, is killed."""
-        started = list(self._started)
-        # Fabric's thread would kill this process too when one ends with an exit code, as all do when asked to stop.
-        self._started.clear()
         deadline = time.monotonic() + _GRACE
-        for process in started:
+        for process in self._started:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:

@@ -63,6 +63,11 @@ def rename(old: Path, new: Path) -> None:
     old.rename(new)
 
 
+def replace(old: Path, new: Path) -> None:
+    """Give a file the name of another one, which it replaces, atomically."""
+    old.replace(new)
+
+
 def remove(path: Path) -> None:
     """Remove a file, or a folder that is empty. A symbolic link is removed, never followed."""
     if path.is_dir() and not path.is_symlink():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,34 +17,41 @@ import torch
 from translate.data.stream import Stream
 from translate.errors import NumbersError, PluginError, TranslateError
 from translate.optimizers import build_optimizer
-from translate.pipeline.building import Game, build
+from translate.pipeline.building import Game, build, create
 from translate.pipeline.checking import check
 from translate.pipeline.compiling import scheduled
 from translate.pipeline.evaluating import Evaluator
 from translate.pipeline.loading import load_pipeline
 from translate.pipeline.opening import open_dataset, stream_settings
 from translate.pipeline.settings import Pipeline
+from translate.pipeline.watching import first_line, foreign, module_of, modules_of
 from translate.plugin_manager import PluginManager, default_manager
+from translate.specs import Image
+from translate.stopping import StopRequests
 from translate.training.checkpoint import clean_checkpoints
+from translate.training.data_list import check_examples, list_examples, write_examples
 from translate.training.ema import Ema
 from translate.training.engine import Engine, translated_errors
 from translate.training.lock import RunLock
 from translate.training.preview import Preview
+from translate.training.rehearsal import rehearse
 from translate.training.run import (
+    BAD_IMAGES,
     CHECKPOINTS,
     Run,
     describe_run,
     prepare_folder,
     write_manifest,
     write_pipeline,
+    write_text,
 )
+from translate.training.skips import SkipWatch
+from translate.training.space import check_space
 from translate.training.state import restore_random, resume, save
-from translate.training.stopping import StopRequests
 from translate.training.turns import LatentSource, TurnRunner
+from translate.training.unsaved import StateWatch
 
 log = logging.getLogger(__name__)
-
-FP16_PATIENCE = 32  # the loss scale finds its size by skipping steps; it starts at 65536 and halves
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ def train(
     observers: Sequence[object] = (),
     manager: PluginManager | None = None,
     take_over: bool = False,
+    accept_data_change: bool = False,
 ) -> TrainingResult:
     """Train a pipeline; the same call goes on where an earlier one stopped.
 
@@ -82,6 +92,7 @@ def train(
         observers: Objects with event hooks, besides the pipeline's observers.
         manager: The plugins; by default all that are installed.
         take_over: Also take a folder whose lock a process on another host left.
+        accept_data_change: Also go on where the data is not what it was.
 
     Raises:
         PipelineError: The pipeline is wrong; nothing was started.
@@ -93,8 +104,11 @@ def train(
     """
     manager = manager or default_manager()
     with StopRequests() as stop:
+        before = Path(out) if out is not None else None
         pipeline = (
-            source if isinstance(source, Pipeline) else load_pipeline(source, overrides, catalogue=manager.catalogue)
+            source
+            if isinstance(source, Pipeline)
+            else load_pipeline(source, overrides, catalogue=manager.catalogue, run=before)
         )
         keys = pipeline.training
         engine = Engine(
@@ -107,8 +121,10 @@ def train(
         folder = Path(out) if out is not None else Path("runs") / pipeline.name
         engine.launch()
         try:
-            with _prepared(pipeline, folder, engine, take_over=take_over):
-                trainer = Trainer(pipeline, folder, engine, manager, observers, stop)
+            with engine.shared_fate(), _prepared(pipeline, folder, engine, take_over=take_over):
+                with translated_errors("building the networks", "use smaller networks or a smaller data.image_size"):
+                    trainer = Trainer(pipeline, folder, engine, manager, observers, stop)
+                trainer.accept_data_change = accept_data_change
                 return trainer.run()
         finally:
             engine.close()
@@ -149,7 +165,7 @@ class Trainer:
     ) -> None:
         self.pipeline, self.folder, self.engine, self.stop = pipeline, folder, engine, stop
         self._manager, self._extra = manager, observers
-        dataset = open_dataset(pipeline, "train")
+        self._dataset = dataset = open_dataset(pipeline, "train")
         self.stream = Stream(
             dataset,
             stream_settings(pipeline),
@@ -159,6 +175,8 @@ class Trainer:
         )
         fields = self.stream.fields
         check(pipeline, fields, catalogue=manager.catalogue)
+        if engine.deterministic:
+            rehearse(pipeline, self.stream, engine, manager.catalogue)
         self.game: Game = build(pipeline, fields, catalogue=manager.catalogue)
         self.game.device = engine.device
         engine.seed(pipeline.training.seed)
@@ -175,11 +193,20 @@ class Trainer:
             engine.rank,
             engine.world_size,
         )
+        self.accept_data_change = False
+        self.rescued = False  # an iteration failed half-way, and what is saved may hold a part of it
         self.draws = 0
+        self._listed_bad = 0
+        self.examples = 0  # drawn so far over all processes: the position in the data
+        self._skips = SkipWatch(self.game, engine)
+        self.kept = StateWatch(self.game)
+        self._refused: set[str] = set()  # events at which the disk refused an observer
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self._optimizer_of: dict[str, tuple[Any, ...]] = {}
+        self._optimized = -1  # the phase whose optimisers they are
         self._batches: Iterator[dict[str, torch.Tensor]] | None = None
-        self.description = describe_run(pipeline, dataset)
+        nodes = [node for graph in self.game.graphs for node in graph.nodes]
+        self.description = describe_run(pipeline, dataset, [node.operation[0] for node in nodes if node.operation])
         self.runner: TurnRunner | None = None
         self.phase = -1
 
@@ -189,7 +216,9 @@ class Trainer:
         """Train until the last step, or until something stops it."""
         steps = self.pipeline.training.steps
         checkpoint = resume(self)
+        self._listed_bad = len(self.stream.bad)
         start = checkpoint.step if checkpoint else 0
+        self._done = start
         if checkpoint is not None and start >= steps:
             return TrainingResult(self.folder, start, checkpoint.path, already_done=True, is_main=self.engine.is_main)
         self._run = Run(self.folder, self.pipeline, self.game, steps, start, self.engine.is_main)
@@ -199,9 +228,7 @@ class Trainer:
         self._saved: Path | None = checkpoint.path if checkpoint else None
         reason, step = "failed", start
         try:
-            with translated_errors(
-                "training", "lower training.batch_size or data.image_size, or raise training.accumulate"
-            ):
+            with translated_errors(self._doing, self._smaller()):
                 if start == 0:
                     self._show_preview(0)
                 if checkpoint is not None:
@@ -221,13 +248,17 @@ class Trainer:
     def _begin(self) -> None:
         """What is done once before the first iteration, most of it in the main process alone."""
         is_main = self.engine.is_main
-        observers = [use.create() for use in self.pipeline.observers] if is_main else []
-        self._hook = self._manager.subset_for_events([*observers, *self._extra])
+        observers = [create(self.pipeline, use) for use in self.pipeline.observers] if is_main else []
+        self._hook = self._run.hook = self._manager.subset_for_events([*observers, *self._extra])
         if is_main:
+            check_space(self.folder / CHECKPOINTS, self.game, self._run.start_step)
+            listed = list_examples(self._dataset)
+            accepted = check_examples(self.folder, listed, self._run.start_step, accept=self.accept_data_change)
+            if accepted:
+                log.warning(accepted)
             write_pipeline(self.folder, self.pipeline)
-            warning = write_manifest(self.folder, self.description)
-            if warning:
-                log.warning(warning)
+            write_examples(self.folder, listed)
+            write_manifest(self.folder, self.description)
             if self.pipeline.training.preview_every:
                 self._preview = Preview(self.game, self.stream, self.engine.device)
         self._notify("translate_run_started")
@@ -241,16 +272,26 @@ class Trainer:
         for step in range(start, steps):
             self._begin_phase(step)
             assert self.runner is not None
-            values = self.runner.iterate(step)
-            self.draws = self.runner.draws
             done = step + 1
+            logs = done % keys.log_every == 0 or done in {1, steps}  # never by where it went on: see MetricsFile
+            examples = self.examples
+            try:
+                values = self.runner.iterate(step, measuring=logs)
+            except PluginError as exc:
+                self.examples = examples
+                raise self._component_failed(step, exc) from exc.__cause__
+            self._done = done
+            self._skips.note(done, values)
+            if step == start:  # after it, what is filled once and then stays is filled
+                self.kept.look()
+            self.draws = self.runner.draws
             if self.ema is not None:
                 self.ema.update(done)
-            if self.engine.device.type == "cpu" or done % keys.log_every == 0 or done == steps:
+            if self._skips.is_due(done, steps):
                 self._check_numbers(done, values)
             if each_step:
                 self._notify("translate_step_finished", step=done)
-            if done % keys.log_every == 0 or done in {1, steps}:  # never by where it went on: see MetricsFile
+            if logs:
                 seconds = (time.perf_counter() - clock) / max(1, done - counted)
                 clock, counted = time.perf_counter(), done
                 self._log(done, values, seconds)
@@ -259,9 +300,31 @@ class Trainer:
             stopping = self.engine.any(self.stop.requested is not None)
             if stopping or done % keys.checkpoint_every == 0 or done == steps:
                 self._save(done)
+                stopping = stopping or self.engine.any(self.stop.requested is not None)  # while it was saved
             yield done
             if stopping and done < steps:
+                self.stop.requested = next(filter(None, self.engine.gather_objects(self.stop.requested)))
                 raise self.stop.error(done)
+
+    def _component_failed(self, step: int, exc: PluginError) -> PluginError:
+        """The error of a component that failed in the loop, which says what is kept.
+
+        What the iterations before learnt is saved, if a checkpoint does not hold it already. The iteration that failed
+        may have moved some networks, so a run that goes on from there is not the one without the failure, bit for bit.
+        """
+        log.debug("a component failed", exc_info=exc)
+        if step > self._run.start_step and self.engine.world_size == 1 and not self._is_saved(step):
+            try:
+                self.rescued = True
+                self._save(step)
+            except TranslateError as refused:
+                log.warning("the iterations before the failure cannot be saved: %s", refused.what)
+        kept = f"the newest checkpoint is {self._saved}" if self._saved else "there is no checkpoint yet"
+        what = f"{exc.what} (at step {step + 1}; {kept})"
+        return PluginError(what, where=exc.where, fix=exc.fix)
+
+    def _is_saved(self, step: int) -> bool:
+        return self._saved is not None and self._saved.name == f"{step:06d}"
 
     def _save(self, step: int) -> None:
         self._saved = save(self, step)
@@ -282,6 +345,12 @@ class Trainer:
             keep_graphs=keys.accumulate == 1,
         )
         self.set_optimizers(index)
+        for name, loss in evaluator.loss_objects().items():
+            self.kept.add(f"loss '{name}'", loss)
+        self.kept.look()
+        if phase.batch_size != self.latents.count:
+            self._close_data()
+            self.latents.count = phase.batch_size
         self.phase = index
         self.runner = TurnRunner(
             evaluator,
@@ -294,8 +363,14 @@ class Trainer:
         )
 
     def set_optimizers(self, index: int) -> None:
-        """An optimiser for each turn; those whose settings and networks are those of the phase before go on."""
+        """An optimiser for each turn; those whose settings and networks are those of the phase before go on.
+
+        None does where the phase resets them, unless they are this phase's already, as in a run that goes on.
+        """
         phase = self.pipeline.phases[index]
+        if phase.reset_optimizers and index != self._optimized:
+            self.optimizers = {}
+        self._optimized = index
         kept: dict[str, torch.optim.Optimizer] = {}
         for name, turn in phase.turns.items():
             settings = replace(phase.optimizers[name], lr=0.0)
@@ -315,9 +390,24 @@ class Trainer:
 
     def _next_batch(self) -> Mapping[str, torch.Tensor]:
         if self._batches is None:
-            self._batches = self.stream.batches(self.draws * self.pipeline.training.batch_size)
-        batch = next(self._batches)
+            self._batches = self.stream.batches(self.examples, self.latents.count)
+        try:
+            batch = next(self._batches)
+        finally:
+            self._list_bad()
+        self.examples += self.latents.count
         return {name: value.to(self.engine.device, non_blocking=True) for name, value in batch.items()}
+
+    def _list_bad(self) -> None:
+        """List in the run's folder what was left out of the data, and say what is new."""
+        bad = self.stream.bad
+        if len(bad) == self._listed_bad:
+            return
+        for where, what in list(bad.found.items())[self._listed_bad :]:
+            log.warning("left out of the data: %s: %s", where, what)
+        self._listed_bad = len(bad)
+        if self.engine.is_main:
+            write_text(self.folder / BAD_IMAGES, json.dumps(bad.report(), indent=1) + "\n")
 
     def _close_data(self) -> None:
         if self._batches is not None:
@@ -326,23 +416,37 @@ class Trainer:
 
     # -- what is seen -----------------------------------------------------------------------------------------------
 
-    def _check_numbers(self, step: int, values: Mapping[str, torch.Tensor]) -> None:
+    def _doing(self) -> str:
+        """What runs out of memory, where it does."""
+        phase = self.pipeline.phases[max(self.phase, 0)]
+        sizes = [(spec.height, spec.width) for spec in self.stream.fields.values() if isinstance(spec, Image)]
+        at = " at {}x{}".format(*max(sizes)) if sizes else ""
+        return f"training, step {self._done + 1}, in batches of {phase.batch_size}{at} on {self.engine.device.type}"
+
+    def _smaller(self) -> str:
         keys = self.pipeline.training
-        patience = keys.patience if keys.precision != "fp16" else max(keys.patience, FP16_PATIENCE)
-        skips = {name: self.engine.read_skips(optimizer) for name, optimizer in self.optimizers.items()}
-        worst = max(skips, key=lambda name: skips[name])
-        if skips[worst] < patience:
-            return
-        bad = [name for name, value in values.items() if not bool(torch.isfinite(value).all())]
-        learn = ", ".join(self.pipeline.phases[self.phase].turns[worst].learn)
-        kept = f"the last good checkpoint is {self._saved}" if self._saved else "there is no checkpoint yet"
-        which = f"loss {', '.join(bad)}" if bad else "no loss, but a gradient"
-        raise NumbersError(
-            f"not finite for {skips[worst]} steps in a row at step {step}: {which}, in the turn '{worst}' ({learn}); "
-            f"{kept}",
-            where=str(self.folder),
-            fix="lower training.optimizers.*.lr, clip gradients (clip_norm: 1), or use precision: fp32",
+        return (
+            f"halve training.batch_size (it is {keys.batch_size}) or data.image_size, or raise training.accumulate "
+            f"(it is {keys.accumulate}); then run the same command again with --out NEW"
         )
+
+    def _check_numbers(self, step: int, values: Mapping[str, torch.Tensor]) -> None:
+        trouble = self._skips.look(step, self.phase, self.optimizers)
+        if trouble is None:
+            return
+        self._log(step, values, math.nan)
+        error = trouble.error(step, self.folder, self._saved, fp16=self.pipeline.training.precision == "fp16")
+        if others := self._suppliers(trouble.terms, trouble.networks):
+            error = NumbersError(f"{error.what}; from plugins: {others}", where=error.where, fix=error.fix)
+        raise error
+
+    def _suppliers(self, terms: Iterable[str], networks: Iterable[str]) -> str:
+        """What other people's plugins have to do with some losses (`turn.term`) and networks."""
+        losses = self.pipeline.phases[self.phase].losses
+        names = [term.partition(".")[2].partition(".")[0] for term in terms]
+        entries = [losses[name].use.entry for name in names if name in losses]
+        entries += [self.pipeline.networks[name].entry for name in networks if name in self.pipeline.networks]
+        return ", ".join(dict.fromkeys(f"{e.kind} '{e.name}' from {e.provider}" for e in entries if foreign(e)))
 
     def _log(self, step: int, values: Mapping[str, torch.Tensor], seconds: float) -> None:
         names = list(values)
@@ -350,6 +454,7 @@ class Trainer:
         logged = self.engine.mean(dict(zip(names, numbers, strict=True)))
         for name, optimizer in self.optimizers.items():
             logged[f"lr.{name}"] = float(optimizer.param_groups[0]["lr"])
+        logged |= self._skips.longest()
         logged["seconds_per_step"] = seconds
         self._notify("translate_step_logged", step=step, values=logged)
 
@@ -357,7 +462,10 @@ class Trainer:
         if self._preview is None:
             return
         averages = self.ema.modules if self.ema is not None else {}
-        pictures = self._preview.pictures({**self.game.networks, **averages}, step)
+        try:
+            pictures = self._preview.pictures({**self.game.networks, **averages}, step)
+        finally:
+            self._list_bad()
         if pictures:
             self._notify("translate_preview_ready", step=step, pictures=pictures)
 
@@ -368,8 +476,18 @@ class Trainer:
             getattr(self._hook, event)(run=self._run, **arguments)
         except TranslateError:
             raise
+        except OSError as exc:  # a disk that refuses costs what observers write, not the run
+            if event not in self._refused:
+                self._refused.add(event)
+                log.warning("an observer cannot write at %s (%s); the training goes on", event, exc)
         except Exception as exc:
+            modules = modules_of(exc)
+            names = [f" '{use.name}' from {use.entry.provider}" for use in self.pipeline.observers
+                     if module_of(use.entry) in modules]  # fmt: skip
+            provider = self._manager.provider_of(modules)
+            who = names[0] if names else f" of plugin {provider}" if provider else ""
+            step = f" (at step {arguments['step']})" if "step" in arguments else ""
             raise PluginError(
-                f"an observer failed at {event}: {type(exc).__name__}: {exc}",
+                f"an observer{who} failed at {event}: {first_line(exc)}{step}",
                 fix="leave it out (training.observers) or report this to its authors",
             ) from exc

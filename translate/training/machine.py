@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal
 
 import torch
 
 from translate.errors import ComponentError, MachineError, PluginError, UsageError, did_you_mean
+
+NO_DETERMINISTIC_FORM: Final = "does not have a deterministic implementation"
+"""What torch says of an operation in a deterministic run."""
 
 _DEVICES: Final = ("auto", "cpu", "cuda", "mps")
 _OUT_OF_MEMORY: Final = (
@@ -22,11 +25,11 @@ _OUT_OF_MEMORY: Final = (
 
 
 @contextmanager
-def translated_errors(phase: str, hint: str) -> Iterator[None]:
+def translated_errors(phase: str | Callable[[], str], hint: str) -> Iterator[None]:
     """Turn what the machine refuses within the block into errors for users.
 
     Args:
-        phase: What was being done, as in "training at 256x256 with batch size 16".
+        phase: What was being done, as in "training, step 3, in batches of 16 at 256x256"; or what says it then.
         hint: What to change, as in "halve training.batch_size".
 
     Raises:
@@ -41,12 +44,13 @@ def translated_errors(phase: str, hint: str) -> Iterator[None]:
         if not isinstance(exc, RuntimeError | MemoryError):
             raise
         text = str(exc)
+        where = phase if isinstance(phase, str) else phase()
         if isinstance(exc, torch.OutOfMemoryError | MemoryError) or any(part in text for part in _OUT_OF_MEMORY):
-            raise MachineError(f"out of memory: {_first_line(exc)}", where=phase, fix=hint) from exc
-        if "does not have a deterministic implementation" in text:
+            raise MachineError(f"out of memory: {_first_line(exc)}", where=where, fix=hint) from exc
+        if NO_DETERMINISTIC_FORM in text:
             raise ComponentError(
                 f"a deterministic run is asked for, but: {_first_line(exc)}",
-                where=phase,
+                where=where,
                 fix="set training.deterministic: false, or choose a component without this operation",
             ) from exc
         raise

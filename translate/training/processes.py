@@ -30,5 +30,16 @@ def is_running(pid: int, start: int | None) -> bool:
         pass  # it is somebody else's, so it exists
     except OverflowError:
         return False
+    if _is_dead(pid):
+        return False
     now = started(pid)
     return start is None or now is None or now == start
+
+
+def _is_dead(pid: int) -> bool:
+    """Whether a process has ended and only its parent has not looked yet: it holds nothing any more."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return fields[:1] in (["Z"], ["X"])
+    except OSError:
+        return False

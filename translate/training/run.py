@@ -7,15 +7,18 @@ import json
 import platform
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
 from translate import __version__
+from translate.components import Entry
 from translate.data.request import Dataset
 from translate.errors import ModelFileError, PipelineError, UsageError
+from translate.notices import Notice
 from translate.pipeline.building import Game
 from translate.pipeline.document import read_document
 from translate.pipeline.dumping import dump
@@ -27,12 +30,13 @@ from translate.training.lock import LOCK
 PIPELINE: Final = "pipeline.yaml"
 MANIFEST: Final = "manifest.json"
 CHECKPOINTS: Final = "checkpoints"
+BAD_IMAGES: Final = "bad_images.json"
 
 FREE: Final = (
-    "description", "data.root", "data.workers", "data.cache_mb", "preview", "inference", "export", "evaluation",
-    "training.steps", "training.device", "training.devices", "training.nodes", "training.log_every",
-    "training.preview_every", "training.preview_count", "training.checkpoint_every", "training.keep_checkpoints",
-    "training.patience", "training.observers",
+    "description", "data.root", "data.workers", "data.cache_mb", "data.on_bad_image", "data.worker_timeout", "preview",
+    "inference", "export", "evaluation", "training.steps", "training.device", "training.devices", "training.nodes",
+    "training.log_every", "training.preview_every", "training.preview_count", "training.checkpoint_every",
+    "training.keep_checkpoints", "training.patience", "training.observers",
 )  # fmt: skip
 """Keys that may differ when a run goes on: none of them changes what is learnt from a batch."""
 
@@ -51,6 +55,7 @@ class Run:
         steps: Iterations of the whole run.
         start_step: Iterations that were done when this process began.
         is_main: Whether this process writes files.
+        hook: The event hooks of the run's observers and of all plugins.
     """
 
     folder: Path
@@ -59,6 +64,11 @@ class Run:
     steps: int
     start_step: int
     is_main: bool = True
+    hook: Any = None
+
+    def tell(self, step: int, notice: Notice) -> None:
+        """Let all observers hear what one of them has to say."""
+        self.hook.translate_noticed(run=self, step=step, notice=notice)
 
     @property
     def name(self) -> str:
@@ -73,17 +83,17 @@ def prepare_folder(folder: Path, pipeline: Pipeline) -> None:
         UsageError: Something else is there, or the pipeline differs in more than the free keys.
         MachineError: The folder cannot be written.
     """
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        what = "a link" if folder.is_symlink() else "not a folder"
-        raise UsageError(
-            f"'{folder}' is {what}", fix="choose another folder with --out (a link's target by its own name)"
-        )
     recorded = folder / PIPELINE
-    if folder.is_dir() and not recorded.is_file() and not all(_LEFT.match(p.name) for p in folder.iterdir()):
-        raise UsageError(
-            f"'{folder}' holds other files and no run", fix="choose another folder with --out, or empty this one"
-        )
     with files.disk_errors(folder):
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            what = "a link" if folder.is_symlink() else "not a folder"
+            raise UsageError(
+                f"'{folder}' is {what}", fix="choose another folder with --out (a link's target by its own name)"
+            )
+        if folder.is_dir() and not recorded.is_file() and not all(_LEFT.match(p.name) for p in folder.iterdir()):
+            raise UsageError(
+                f"'{folder}' holds other files and no run", fix="choose another folder with --out, or empty this one"
+            )
         folder.mkdir(parents=True, exist_ok=True)
     if recorded.is_file() and find_checkpoints(folder / CHECKPOINTS):
         _compare(recorded, pipeline)
@@ -140,20 +150,29 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         MachineError: The disk is full or rights are missing.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    with files.disk_errors(path, needed=len(text)):
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+    temporary, content = path.with_name(f".{path.name}.tmp"), text.encode()
+    with files.disk_errors(path, needed=len(content)):
+        try:
+            temporary.unlink(missing_ok=True)  # of a process that was killed
+            files.write_bytes(temporary, [content])
+            files.fsync(temporary)
+            files.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        files.fsync(path.parent)
 
 
-def describe_run(pipeline: Pipeline, dataset: Dataset) -> dict[str, Any]:
-    """What is needed to understand a run later: versions, plugins, seed, data, command."""
+def describe_run(pipeline: Pipeline, dataset: Dataset, operations: Iterable[Entry] = ()) -> dict[str, Any]:
+    """What is needed to understand a run later: versions, plugins (also those of operations), seed, data, command."""
+    entries = [*(use.entry for use in uses(pipeline)), *operations]
     return {
         "format": 1,
         "translate": __version__,
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "albumentations")},
-        "components": sorted({f"{use.entry.kind} {use.name}: {use.entry.provider}" for use in uses(pipeline)}),
+        "components": sorted({f"{entry.kind} {entry.name}: {entry.provider}" for entry in entries}),
         "seed": pipeline.training.seed,
         "data": {"examples": len(dataset), "fingerprint": fingerprint(dataset)},
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -167,6 +186,13 @@ def uses(pipeline: Pipeline) -> Iterator[Use]:
         yield from group.values()
     for phase in pipeline.phases:
         yield from (term.use for term in phase.losses.values())
+        numbers = [
+            *(term.weight for term in phase.losses.values()),
+            *(turn.steps for turn in phase.turns.values()),
+            *(settings.lr for settings in phase.optimizers.values()),
+        ]
+        yield from (number for number in numbers if isinstance(number, Use))
+    yield from (use.weights for use in pipeline.networks.values() if use.weights is not None)
     yield from pipeline.observers
 
 
@@ -178,21 +204,10 @@ def fingerprint(dataset: Dataset, most: int = 100_000) -> str:
     return digest.hexdigest()
 
 
-def write_manifest(folder: Path, content: Mapping[str, Any]) -> str | None:
-    """Write `manifest.json`; returns a warning when the run's data is not what it was.
+def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write `manifest.json`.
 
     Raises:
         MachineError: It cannot be written.
     """
-    path = folder / MANIFEST
-    warning = None
-    if path.is_file():
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))["data"]
-        except (ValueError, KeyError, TypeError, OSError):
-            before = content["data"]
-        if isinstance(before, Mapping) and before != content["data"]:
-            counts = f"{before.get('examples')} examples then, {content['data']['examples']} now"
-            warning = f"the data is not what it was when this run began ({counts}); it goes on with what is there"
-    write_text(path, json.dumps(content, indent=1) + "\n")
-    return warning
+    write_text(folder / MANIFEST, json.dumps(content, indent=1) + "\n")

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeGuard
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load
 from torch import Tensor
 
 from translate.errors import ModelFileError
@@ -99,11 +101,23 @@ def read_tensors(path: Path, *, device: torch.device | str = "cpu") -> tuple[dic
     """
     metadata = check_header(path)
     try:
+        if not _is_text(path):
+            whole: dict[str, Tensor] = load(path.read_bytes())
+            return {name: tensor.to(device) for name, tensor in whole.items()}, metadata
         with safe_open(path, framework="pt", device="cpu") as file:
             # Copies: what the library returns may be mapped from a file that is pruned or replaced later.
             return {name: file.get_tensor(name).clone().to(device) for name in file.keys()}, metadata  # noqa: SIM118
     except SafetensorError as exc:
         raise ModelFileError(f"the file is damaged: {exc}", where=str(path), fix=_FIX) from exc
+
+
+def _is_text(path: Path) -> bool:
+    """Whether a path is UTF-8, as all are that the library opens."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_header(path: Path) -> dict[str, str]:

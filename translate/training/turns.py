@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import torch
 
+from translate.errors import TranslateError
 from translate.optimizers import clip_weights, set_lr
 from translate.pipeline.building import Game
 from translate.pipeline.compiling import scheduled
 from translate.pipeline.evaluating import Draw, Evaluator
+from translate.pipeline.measuring import Movement, gradient_norms
 from translate.training.engine import Engine
 
 Batch = Mapping[str, torch.Tensor]
@@ -27,7 +29,7 @@ class LatentSource:
     Args:
         game: Gives the latents.
         seed: The run's seed.
-        count: Examples over all processes.
+        count: Examples over all processes; another number in a phase whose batches have another size.
         rank: This process.
         world_size: Number of processes.
         device: Where to draw.
@@ -41,11 +43,12 @@ class LatentSource:
     world_size: int = 1
     _generator: torch.Generator | None = None
 
-    def sample(self, name: str, draw: int) -> torch.Tensor:
-        """One latent of one draw."""
+    def sample(self, name: str, draw: int, again: int = 0) -> torch.Tensor:
+        """One latent of one draw; `again` counts the fresh ones with the same batch."""
         if self._generator is None:
             self._generator = torch.Generator(device=self.device)
-        self._generator.manual_seed(zlib.crc32(f"{self.seed}/{draw}/{name}".encode()))
+        key = f"{self.seed}/{draw}/{name}" + (f"/{again}" if again else "")
+        self._generator.manual_seed(zlib.crc32(key.encode()))
         drawn: torch.Tensor = self.game.latents[name].sample(self.count, generator=self._generator, device=self.device)
         share = self.count // self.world_size
         return drawn[self.rank * share : (self.rank + 1) * share]
@@ -62,7 +65,7 @@ class TurnRunner:
         next_batch: The next batch of this process, on the device.
         latents: Where latents come from.
         accumulate: Parts that each batch is cut into.
-        draws: Draws begun so far; with the batch size, the position in the data.
+        draws: Draws begun so far.
     """
 
     evaluator: Evaluator
@@ -81,29 +84,45 @@ class TurnRunner:
             for name, turn in phase.turns.items()
         }
 
-    def iterate(self, step: int) -> dict[str, torch.Tensor]:
+    def iterate(self, step: int, *, measuring: bool = False) -> dict[str, torch.Tensor]:
         """Run all turns of one iteration.
+
+        Args:
+            step: The iteration, for schedules.
+            measuring: Also measure, in the last repetition of each turn; changes nothing that is learnt.
 
         Returns:
             Each term of each turn (`turn.term`), of its last repetition, on the device; and `turn.skipped`, 1 or 0,
-            where a turn has `skip_below`.
+            where a turn has `skip_below`. When measuring, also `turn.term.NAME` and `network.NAME`, as
+            `translate.pipeline.measuring` says.
         """
         values: dict[str, torch.Tensor] = {}
         parts: list[Draw] = []
-        for turn in self.evaluator.sequence(step):
+        batch: Batch = {}
+        again = 0
+        sequence = self.evaluator.sequence(step)
+        last = {turn.turn: index for index, turn in enumerate(sequence)}
+        for index, turn in enumerate(sequence):
             if turn.begins_draw:
-                parts = self._begin(step)
-            values |= self._turn(turn.turn, turn.following, parts, step)
+                again = again + 1 if turn.keeps_batch else 0
+                if not turn.keeps_batch:
+                    batch = self.next_batch()
+                    self.draws += 1
+                parts = self._begin(batch, again, step)
+            found = self._turn(turn.turn, turn.following, parts, step, measuring and last[turn.turn] == index)
+            for name in values.keys() & found.keys():  # a network that learns in two turns: the larger counts
+                if name.endswith((".gradient_norm", ".update")):
+                    found[name] = torch.maximum(values[name], found[name])
+            values |= found
         return values
 
-    def _begin(self, step: int) -> list[Draw]:
-        batch, number = self.next_batch(), self.draws
-        self.draws += 1
+    def _begin(self, batch: Batch, again: int, step: int) -> list[Draw]:
+        number = self.draws - 1
         sampled: dict[str, torch.Tensor] = {}
 
         def sample(name: str) -> torch.Tensor:
             if name not in sampled:
-                sampled[name] = self.latents.sample(name, number)
+                sampled[name] = self.latents.sample(name, number, again)
             return sampled[name]
 
         if self.accumulate == 1:
@@ -117,7 +136,9 @@ class TurnRunner:
             for index in range(self.accumulate)
         ]
 
-    def _turn(self, name: str, following: tuple[str, ...], parts: Sequence[Draw], step: int) -> dict[str, torch.Tensor]:
+    def _turn(
+        self, name: str, following: tuple[str, ...], parts: Sequence[Draw], step: int, measuring: bool
+    ) -> dict[str, torch.Tensor]:
         optimizer = self.optimizers[name]
         settings = self.evaluator.phase.optimizers[name]
         lr = self._lr[name]
@@ -126,21 +147,43 @@ class TurnRunner:
         sums: dict[str, torch.Tensor] = {}
         losses: list[torch.Tensor] = []
         for draw in parts:
-            result = self.evaluator.run_turn(draw, name, following)
+            result = self.evaluator.run_turn(draw, name, following, measuring=measuring)
             if result.loss is not None:
-                self.engine.backward(result.loss / len(parts) if len(parts) > 1 else result.loss)
+                self._backward(name, result.loss / len(parts) if len(parts) > 1 else result.loss)
                 losses.append(result.loss.detach())
-            for term, value in result.terms.items():
+            for term, value in (*result.terms.items(), *result.measured.items()):
                 sums[term] = sums[term] + value if term in sums else value
         parameters = self._learning[name]
         skip = self._below(name, losses)
-        self.engine.step(optimizer, parameters, clip_norm=settings.clip_norm, clip_value=settings.clip_value, skip=skip)
+        networks = {network: self.evaluator.game.trainable[network] for network in self._learn(name) if measuring}
+        movement, norms = Movement(networks), dict[str, torch.Tensor]()
+        left_out = self.engine.step(
+            optimizer,
+            parameters,
+            losses=losses,
+            clip_norm=settings.clip_norm,
+            clip_value=settings.clip_value,
+            skip=skip,
+            before_clipping=(lambda: norms.update(gradient_norms(networks))) if measuring else None,
+        )
         if settings.clip_weights is not None:
-            clip_weights(parameters, settings.clip_weights)
+            clip_weights(parameters, settings.clip_weights, unless=left_out)
         for draw in parts:
             self.evaluator.finish_turn(draw, name)
         values = {f"{name}.{term}": value / len(parts) if len(parts) > 1 else value for term, value in sums.items()}
+        values |= norms | movement.values()
         return values if skip is None else {**values, f"{name}.skipped": skip.float()}
+
+    def _backward(self, turn: str, loss: torch.Tensor) -> None:
+        try:
+            self.engine.backward(loss)
+        except (TranslateError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as exc:
+            raise self.evaluator.backward_failed(turn, exc) from exc
+
+    def _learn(self, turn: str) -> tuple[str, ...]:
+        return self.evaluator.phase.turns[turn].learn
 
     def _below(self, name: str, losses: Sequence[torch.Tensor]) -> torch.Tensor | None:
         """Whether a turn's loss lies below its threshold, on the device; None where there is no threshold."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -137,3 +139,81 @@ def test_a_picture_that_is_damaged(check, pairs):
     code, _, err = check("pix2pix", f"data.root={pairs}", *SMALL)
     assert code == 3
     assert "one.png" in err
+
+
+# --- all problems of the data at once ---
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Eight pairs of noise, in two splits."""
+    rng = np.random.default_rng(0)
+    for split, stems in (("train", "abcdef"), ("test", "xy")):
+        for side in ("A", "B"):
+            folder = tmp_path / "many" / split / side
+            folder.mkdir(parents=True)
+            for stem in stems:
+                Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(folder / f"{stem}.png")
+    return tmp_path / "many"
+
+
+def test_a_clean_set_has_nothing_worth_a_look(check, many):
+    code, out, err = check("pix2pix", f"data.root={many}", *SMALL)
+    assert (code, err) == (0, "")
+    assert "  pictures of source: 8 files, 40x40, 8 colour" in out.splitlines()
+    assert out.splitlines()[-1] == "  files: 16 looked at; examples: 6 train, 2 test"
+
+
+def test_all_problems_of_the_data_at_once(check, many):
+    (many / "train" / "A" / "a.png").write_bytes(b"no picture")
+    cut = many / "test" / "B" / "x.png"
+    cut.write_bytes(cut.read_bytes()[:2000])
+    (many / "train" / "A" / "b.png").unlink()
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (40, 60, 3), dtype=np.uint8)).save(
+        many / "train" / "B" / "c.png"
+    )
+    Image.new("RGB", (40, 40)).save(many / "train" / "A" / "d.png")
+    shutil.copy(many / "train" / "A" / "e.png", many / "test" / "A" / "y.png")
+    shutil.copy(many / "train" / "A" / "f.png", many / "train" / "A" / "f.webp")
+    code, out, err = check("pix2pix", f"data.root={many}", *SMALL)
+    lines = err.splitlines()
+    assert (code, out) == (3, "")
+    assert "error: the data has 5 problems" in lines
+    for text in (
+        "a.png: not an accepted picture",
+        "x.png: the picture cannot be read (image file is truncated",
+        "pictures without a partner of the same stem",
+        "two pictures have the same stem: f.png and f.webp",
+        "different shapes: 40x40 and 40x60 (height x width)",
+    ):
+        assert sum(text in line for line in lines) == 1, text
+    assert any(line.startswith("worth a look: ") and "d.png: every pixel" in line for line in lines)
+    assert any(line.startswith("worth a look: ") and "e.png: the same picture 2 times" in line for line in lines)
+    assert lines[-2].startswith("  fix: ")
+    assert lines[-1] == "  code: E-DATA (README.md#errors)"
+
+
+def test_what_is_worth_a_look_is_no_error_unless_asked_for(check, many):
+    Image.new("RGB", (40, 40)).save(many / "train" / "A" / "d.png")
+    code, out, err = check("pix2pix", f"data.root={many}", *SMALL)
+    assert (code, err) == (0, "")
+    assert "  worth a look: " in out
+    code, _, err = check("pix2pix", f"data.root={many}", *SMALL, "--strict")
+    assert code == 3
+    assert "d.png: every pixel of the picture has the same value" in err
+
+
+def test_a_wrong_pipeline_and_wrong_data_are_both_told(check, many):
+    (many / "train" / "A" / "a.png").write_bytes(b"no picture")
+    code, _, err = check("pix2pix", f"data.root={many}", "data.image_size=33", "data.transforms=[]")
+    assert code == 3
+    assert "networks.G: unet halves the size of its input" in err
+    assert "a.png: not an accepted picture" in err
+
+
+def test_where_no_picture_is_good(check, many):
+    for path in (many / "train" / "A").iterdir():
+        path.write_bytes(b"no picture")
+    code, _, err = check("pix2pix", f"data.root={many}", *SMALL)
+    assert code == 3
+    assert all(f"A/{stem}.png: not an accepted picture" in err for stem in "abcdef")

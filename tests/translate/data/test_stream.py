@@ -6,6 +6,7 @@ import itertools
 import multiprocessing
 import os
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -279,12 +280,13 @@ def test_examples_that_break_their_spec_are_named(how: str, text: str) -> None:
 
 
 def test_a_worker_that_dies_is_a_machine_error() -> None:
-    with pytest.raises(MachineError, match=r"data\.workers"):
+    with pytest.raises(MachineError, match=r"ended with exit code 1.*data\.workers") as caught:
         take(Stream(Bad("exit"), settings(workers=1), batch_size=2), 5)
+    assert caught.value.where == "example 3 (number3)"
     assert multiprocessing.active_children() == []
 
 
-def test_a_worker_that_hangs_does_not_hang_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_hangs_does_not_hang_the_run() -> None:
     class Slow(Numbers):
         def example(self, index: int, generator: np.random.Generator) -> Mapping[str, np.ndarray]:
             import time
@@ -292,9 +294,9 @@ def test_a_worker_that_hangs_does_not_hang_the_run(monkeypatch: pytest.MonkeyPat
             time.sleep(600)
             return {}
 
-    monkeypatch.setattr("translate.data.stream.WORKER_TIMEOUT", 0.5)
-    with pytest.raises(MachineError, match="hangs"):
-        take(Stream(Slow(), settings(workers=1), batch_size=2), 1)
+    with pytest.raises(MachineError, match=r"hangs: it gave no batch for 0\.5 seconds.*data\.worker_timeout") as caught:
+        take(Stream(Slow(), settings(workers=1, worker_timeout=0.5), batch_size=2), 1)
+    assert re.fullmatch(r"example \d \(number\d\)", caught.value.where or "")
     assert multiprocessing.active_children() == []
 
 
@@ -323,6 +325,26 @@ def test_workers_leave_requests_to_stop_to_their_parent() -> None:
     assert same([first, *rest], take(Stream(Numbers(), settings(), batch_size=2), 5))
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_batches_of_another_size_go_on_where_the_others_stopped(workers: int) -> None:
+    one = torch.cat([batch["image"] for batch in take(Stream(Numbers(), settings(), batch_size=1), 15)])
+    stream = Stream(Numbers(), settings(workers=workers), batch_size=4)
+    first = take(stream, 2)
+    iterator = stream.batches(8, 3)
+    later = [next(iterator), next(iterator)]
+    iterator.close()
+    assert [len(batch["image"]) for batch in (*first, *later)] == [4, 4, 3, 3]
+    assert torch.equal(torch.cat([batch["image"] for batch in (*first, *later)]), one[:14])
+
+
+def test_ranks_share_batches_of_another_size() -> None:
+    def batch(rank: int, world_size: int) -> torch.Tensor:
+        stream = Stream(Numbers(), settings(), batch_size=2, rank=rank, world_size=world_size)
+        return next(stream.batches(5, 6))["image"]
+
+    assert torch.equal(torch.cat([batch(rank, 2) for rank in range(2)]), batch(0, 1))
+
+
 def test_the_examples_can_be_sent_to_spawned_workers() -> None:
     stream = Stream(Numbers(), settings(), batch_size=2)
     first = take(stream, 1)
@@ -333,7 +355,9 @@ def test_the_examples_can_be_sent_to_spawned_workers() -> None:
 def test_wrong_arguments() -> None:
     with pytest.raises(ValueError, match="multiple of the 2 processes"):
         Stream(Numbers(), settings(), batch_size=3, world_size=2)
-    with pytest.raises(ValueError, match="multiple of the batch size 4"):
-        Stream(Numbers(), settings(), batch_size=4).batches(6)
+    with pytest.raises(ValueError, match="multiple of the 2 processes"):
+        Stream(Numbers(), settings(), batch_size=4, world_size=2).batches(4, 3)
+    with pytest.raises(ValueError, match="must not be negative"):
+        Stream(Numbers(), settings(), batch_size=4).batches(-4)
     with pytest.raises(DataError, match="no examples"):
         Stream(Numbers(0), settings(), batch_size=1)

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from translate import pictures
-from translate.errors import DataError, MachineError
+from translate.errors import DataError, MachineError, UsageError
 from translate.pictures import (
     as_channels,
     list_pictures,
@@ -294,6 +294,22 @@ def test_mutated_files_never_escape(shared_data: Path, tmp_path: Path) -> None:
 # --- refusals ---
 
 
+def test_the_header_of_a_png_is_read_without_its_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    early = save(tmp_path / "early.png", Image.new("L", (3, 2)), exif=exif)
+    plain = save(tmp_path / "plain.png", Image.new("L", (3, 2)))
+    content = early.read_bytes()
+    start = content.index(b"eXIf") - 4
+    chunk = content[start : start + 12 + struct.unpack(">I", content[start : start + 4])[0]]
+    late = tmp_path / "late.png"
+    late.write_bytes(content.replace(chunk, b"").replace(b"\0\0\0\0IEND", chunk + b"\0\0\0\0IEND"))
+    assert picture_info(late)[:2] == read_picture(late).shape[:2] == (3, 2)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("decoded"))
+    assert picture_info(early)[:2] == (3, 2)
+    assert picture_info(plain)[:2] == (2, 3)
+
+
 @pytest.mark.parametrize("format", ["EPS", "PDF", "PSD", "FITS", "SVG"])
 def test_other_formats_are_refused_whatever_their_suffix(tmp_path: Path, format: str) -> None:
     heads = {"EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "PDF": b"%PDF-1.4\n", "PSD": b"8BPS\0\1"}
@@ -319,7 +335,7 @@ def bomb(width: int, height: int) -> bytes:
     return png([(b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b"")])
 
 
-@pytest.mark.parametrize(("width", "height"), [(20_000, 20_000), (13_400, 13_400), (2_000_000_000, 1)])
+@pytest.mark.parametrize(("width", "height"), [(20_000, 20_000), (8192, 8193), (2_000_000_000, 1)])
 def test_bombs_are_refused_on_their_header(
     tmp_path: Path, width: int, height: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -333,7 +349,7 @@ def test_bombs_are_refused_on_their_header(
 def test_the_limit_is_ours(tmp_path: Path) -> None:
     path = save(tmp_path / "a.png", Image.new("L", (10, 10)))
     assert read_picture(path, max_pixels=100).shape == (10, 10, 1)
-    with pytest.raises(DataError, match=r"10 x 10 pixels.*limit is 99"):
+    with pytest.raises(DataError, match=r"100 pixels.*limit is 99 pixels.*TRANSLATE_MAX_PIXELS"):
         read_picture(path, max_pixels=99)
 
 
@@ -387,6 +403,39 @@ def test_missing_broken_and_folder(tmp_path: Path) -> None:
             read_picture(tmp_path / f"{name}.png")
         assert caught.value.exit_code == 3
         assert f"{name}.png" in str(caught.value)
+
+
+def test_links_in_a_ring_are_listed_and_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to(tmp_path / "b.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "a.png")
+    save(tmp_path / "c.png", Image.new("L", (1, 1)))
+    assert [path.name for path in list_pictures(tmp_path)] == ["a.png", "b.png", "c.png"]
+    with pytest.raises(DataError, match="symbolic links") as caught:
+        read_picture(tmp_path / "a.png")
+    assert caught.value.where == str(tmp_path / "a.png")
+
+
+def test_another_limit_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path / "a.png", Image.new("L", (10, 10)))
+    monkeypatch.setenv("TRANSLATE_MAX_PIXELS", "99")
+    with pytest.raises(DataError, match="limit is 99 pixels"):
+        read_picture(path)
+    monkeypatch.setenv("TRANSLATE_MAX_PIXELS", "100")
+    assert read_picture(path).shape == (10, 10, 1)
+    for wrong in ("0", "-1", "many", "1e9", ""):
+        monkeypatch.setenv("TRANSLATE_MAX_PIXELS", wrong)
+        with pytest.raises(UsageError, match=f"must be a number of pixels .got '{wrong}'"):
+            read_picture(path)
+
+
+def test_what_lies_in_an_icon_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = bomb(8192, 8193)
+    entry = struct.pack("<HHHBBBBHHII", 0, 1, 1, 32, 32, 0, 0, 1, 32, len(content), 22)
+    (tmp_path / "a.ico").write_bytes(entry + content)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda self: pytest.fail("decoded"))
+    for reader in (read_picture, picture_info):
+        with pytest.raises(DataError, match=r"too large \(67117056 pixels\)"):
+            reader(tmp_path / "a.ico")
 
 
 def test_no_file_stays_open(tmp_path: Path) -> None:

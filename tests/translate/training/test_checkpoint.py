@@ -123,7 +123,10 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, bad, network):
     save(tmp_path, 1)
     with pytest.raises(NumbersError, match=r"weight 'layer\.w' of network 'G'"):
         save_checkpoint(tmp_path, 2, weights={network: {"layer.w": torch.tensor([0.0, bad])}}, state={}, metadata={})
-    assert files.listdir(tmp_path) == ["000001"]
+    assert files.listdir(tmp_path) == ["000001", "failed-000002"]
+    assert [step for step, _ in find_checkpoints(tmp_path)] == [1]
+    aside = load_checkpoint(tmp_path / "failed-000002").weights[network]["layer.w"]
+    assert not torch.isfinite(aside[1])
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64])

@@ -199,6 +199,20 @@ def test_one_bad_value_among_many_is_enough(engine):
     assert snapshot(module, optimizer) == before
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_is_no_step_though_its_gradients_are(engine, bad):
+    module = network()
+    optimizer = build_optimizer({}, module.parameters(), lr=0.1)
+    for p in module.parameters():
+        p.grad = torch.ones_like(p)
+    before = snapshot(module, optimizer)
+    assert bool(engine.step(optimizer, module.parameters(), losses=[torch.tensor(1.0), torch.tensor(bad)]))
+    assert snapshot(module, optimizer) == before
+    assert engine.read_skips() == 1
+    assert not bool(engine.step(optimizer, module.parameters(), losses=[torch.tensor(3e38)] * 2))
+    assert snapshot(module, optimizer) != before
+
+
 def test_large_gradients_are_finite(engine):
     module = network()
     optimizer = build_optimizer({}, module.parameters(), lr=0.1)

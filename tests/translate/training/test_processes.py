@@ -30,3 +30,15 @@ def test_numbers_that_are_no_process_do_not(pid):
 @pytest.mark.skipif(processes.started(os.getpid()) is None, reason="only Linux tells when a process started")
 def test_a_pid_that_was_given_out_again_is_another_process():
     assert not processes.is_running(os.getpid(), processes.started(os.getpid()) + 1)
+
+
+@pytest.mark.skipif(processes.started(os.getpid()) is None, reason="only Linux tells")
+def test_one_that_ended_and_was_not_waited_for_does_not_run():
+    process = subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE)
+    start = processes.started(process.pid)
+    assert process.stdout is not None
+    process.stdout.read()  # ends when the process does, or right before
+    process.stdout.close()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not processes.is_running(process.pid, start)
+    process.wait()
