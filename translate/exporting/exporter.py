@@ -17,6 +17,7 @@ from translate.exporting.metadata import as_properties, describe, with_measureme
 from translate.exporting.plan import Plan, make_plan
 from translate.exporting.tracing import LEVELS, Level, to_file
 from translate.exporting.verification import Measured, verify
+from translate.inference.modelfile import NEWEST_OPSET
 from translate.plugin_manager import default_manager
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _set_metadata(file: Path, properties: Mapping[str, str]) -> None:
 def _check_opset(opset: int) -> None:
     import onnx
 
-    newest = onnx.defs.onnx_opset_version()
+    newest = min(onnx.defs.onnx_opset_version(), NEWEST_OPSET)
     if not 18 <= opset <= newest:
         raise UsageError(f"the opset must be 18 to {newest} (got {opset})", fix="--opset 18")
 

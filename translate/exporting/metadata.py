@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -16,11 +14,9 @@ from translate.exporting.plan import PIXELS, Plan
 from translate.exporting.tracing import Level, output_name
 from translate.exporting.verification import LIMITS, Measured
 from translate.pipeline.dumping import dump
-from translate.pipeline.settings import Use
+from translate.pipeline.private import without_paths
 
 FORMAT_VERSION: Final = 1
-MISSING: Final = "???"
-_ABSOLUTE: Final = re.compile(r"[/~\\]|[A-Za-z]:[\\/]|file:")
 _JSON_KEYS: Final = ("components", "inputs", "outputs", "dynamic_axes", "inference", "verification")
 
 Why = Mapping[str, str]
@@ -39,7 +35,7 @@ def describe(plan: Plan, *, level: Level, float_only: bool, opset: int, fixed_be
         "step": str(plan.step),
         "opset": str(opset),
         "components": _components(plan),
-        "inputs": [_input(plan, name, float_only=float_only) for name in plan.inputs],
+        "inputs": [describe_input(plan, name, float_only=float_only) for name in plan.inputs],
         "outputs": [_output(plan, float_only=float_only)],
         "size_divisor": str(plan.divisor),
         "dynamic_axes": dynamic_axes(plan, level),
@@ -83,22 +79,6 @@ def dynamic_axes(plan: Plan, level: Level) -> list[str]:
     return {"free": ["batch", "height", "width"], "batch": ["batch"], "fixed": []}[level]
 
 
-def without_paths(resolved: Mapping[str, Any], dataset: Use) -> dict[str, Any]:
-    """The resolved pipeline with every place on this machine replaced by `???`."""
-    local = {name for name, value in dataset.choices.items() if isinstance(value, Path)} | {"root"}
-    clean: dict[str, Any] = _clean(resolved)
-    clean["data"] = {key: MISSING if key in local and value else value for key, value in clean["data"].items()}
-    return clean
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _clean(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
-    return MISSING if isinstance(value, str) and _ABSOLUTE.match(value) else value
-
-
 def _components(plan: Plan) -> dict[str, dict[str, str]]:
     pipeline, found = plan.game.pipeline, {}
     for node in plan.nodes():
@@ -116,7 +96,8 @@ def _provider(provider: Provider) -> dict[str, str]:
     return {"plugin": provider.plugin, "distribution": provider.distribution, "version": provider.version}
 
 
-def _input(plan: Plan, name: str, *, float_only: bool) -> dict[str, Any]:
+def describe_input(plan: Plan, name: str, *, float_only: bool) -> dict[str, Any]:
+    """What a file says of one of its inputs: kind, type, size, classes, value range, and the law of a latent."""
     spec = plan.inputs[name]
     base: dict[str, Any] = {"name": name, "kind": type(spec).__name__.lower(), "dtype": spec.dtype}
     if isinstance(spec, specs.Image):
@@ -133,7 +114,10 @@ def _input(plan: Plan, name: str, *, float_only: bool) -> dict[str, Any]:
 
 
 def _law(plan: Plan, name: str) -> dict[str, Any]:
-    """How a latent is drawn: what the latent says of itself in `law`, else its component's name and choices."""
+    """How a latent is drawn: what the latent says of itself in `law`, else its component's name and choices.
+
+    `translate.inference.latents` draws by the laws that it knows, whatever component stated them.
+    """
     use, stated = plan.game.pipeline.latents[name], getattr(plan.game.latents[name], "law", None)
     if isinstance(stated, Mapping):
         return dict(stated)

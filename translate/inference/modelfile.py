@@ -1,4 +1,4 @@
-"""Looking into an ONNX file before it is given to onnxruntime: is it one, and does it read other files?
+"""Looking into an ONNX file before it is given to onnxruntime: is it one, how new, and does it read other files?
 
 ONNX is protobuf: fields of a number and a wire type. Only the path to places where a model can name another file is
 followed; everything else is skipped by its length. The numbers are those of `onnx.proto`.
@@ -11,10 +11,21 @@ from pathlib import Path
 from typing import Final
 
 from translate.errors import ModelFileError
+from translate.foreign import refuse_pickled
 
 MAX_BYTES: Final = 2**31 - 1
 _MAX_DEPTH: Final = 64
 _REMEDY: Final = "export it again, or copy it again from where it came"
+
+# What is read at most: the runtime's own limits can be switched off by a variable of the environment.
+NEWEST_OPSET: Final = 28
+NEWEST_IR: Final = 14
+# Operators of other names come from a library of somebody's; none is ever loaded. The last are the runtime's own.
+_DOMAINS: Final = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+_IR_VERSION: Final = 1
+_OPSET_IMPORT: Final = 8
+_FUNCTION: Final = 25
+_FUNCTION_DOMAIN: Final = 10
 
 # Which fields of a message hold messages that can lead to a tensor, and of what kind they are.
 _CHILDREN: Final[Mapping[str, Mapping[int, str]]] = {
@@ -38,10 +49,13 @@ def read_model(path: Path, *, external_data: bool) -> bytes | None:
     """The content of an ONNX file, or None where it lawfully has external data and must be opened by its path.
 
     Raises:
-        ModelFileError: It is missing, too large, damaged, or reads other files than it may.
+        ModelFileError: It is missing, too large, too new, damaged, needs operators of others, or reads other files than
+            it may.
     """
     content = _content(path)
+    refuse_pickled(path, content[:4])
     try:
+        _check_versions(path, memoryview(content))
         locations = set(_locations(memoryview(content), "model", 0))
     except _MalformedError as exc:
         raise _damaged(path, str(exc)) from exc
@@ -78,6 +92,40 @@ def _content(path: Path) -> bytes:
 
 def _damaged(path: Path, why: str) -> ModelFileError:
     return ModelFileError(f"not an ONNX file, or damaged ({why})", where=str(path), fix=_REMEDY)
+
+
+def _check_versions(path: Path, data: memoryview) -> None:
+    """Refuse formats and operators that no library here knows, before a runtime looks for them."""
+    known = set(_DOMAINS) | {_text(dict(_fields(value)).get(_FUNCTION_DOMAIN)) for value in _messages(data, _FUNCTION)}
+    for version in (value for number, value in _fields(data) if number == _IR_VERSION):
+        if isinstance(version, int) and version > NEWEST_IR:
+            raise _newer(path, f"version {version} of the ONNX format", NEWEST_IR)
+    for value in _messages(data, _OPSET_IMPORT):
+        entry = dict(_fields(value))
+        domain, version = _text(entry.get(1)), entry.get(2, 0)
+        if domain not in known:
+            raise ModelFileError(
+                f"the file needs operators of '{domain}'; libraries of operators are never loaded here",
+                where=str(path),
+                fix="export it with the operators of ONNX alone",
+            )
+        if domain in _DOMAINS[:2] and isinstance(version, int) and version > NEWEST_OPSET:
+            raise _newer(path, f"operator set {version}", NEWEST_OPSET)
+
+
+def _messages(data: memoryview, number: int) -> Iterator[memoryview]:
+    return (value for found, value in _fields(data) if found == number and isinstance(value, memoryview))
+
+
+def _text(value: int | memoryview | None) -> str:
+    """A text of a file, printable and cut."""
+    text = bytes(value).decode("utf-8", "replace") if isinstance(value, memoryview) else ""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:80]
+
+
+def _newer(path: Path, what: str, known: int) -> ModelFileError:
+    fix = "export it for an older one, or pip install --upgrade translate-images"
+    return ModelFileError(f"the file has {what}; this version reads up to {known}", where=str(path), fix=fix)
 
 
 def _check_contained(path: Path, location: str) -> None:

@@ -39,6 +39,7 @@ class InputInfo:
         dtype: As numpy names it.
         shape: As in the file: a number where it is fixed, None where it is free.
         law: How a latent is drawn when it is not given; None for all other inputs.
+        classes: Of a label; None for all other inputs, and where the file does not say.
     """
 
     name: str
@@ -46,6 +47,7 @@ class InputInfo:
     dtype: str
     shape: tuple[int | None, ...]
     law: Mapping[str, Any] | None = None
+    classes: int | None = None
 
     @property
     def channels(self) -> int:
@@ -154,7 +156,7 @@ class Translator:
         if len(numbers) != number:
             raise UsageError(f"{len(numbers)} indices are given for {number} examples")
         values = {info.name: self._value(info, given, others, numbers, seed) for info in self.inputs}
-        result = self._run(values, number)
+        result = self.run(values, number)
         return result if several else result[0]
 
     def _describe_inputs(self) -> tuple[InputInfo, ...]:
@@ -164,8 +166,7 @@ class Translator:
         for found in self._session.get_inputs():
             shape = tuple(side if isinstance(side, int) and side > 0 else None for side in found.shape)
             dtype = _DTYPES.get(found.type, found.type)
-            law = known.get(found.name, {}).get("law")
-            infos.append(InputInfo(name=found.name, kind=_kind(dtype, shape), dtype=dtype, shape=shape, law=law))
+            infos.append(input_info(found.name, dtype, shape, known.get(found.name, {})))
         return tuple(infos)
 
     def _check(self) -> None:
@@ -198,20 +199,10 @@ class Translator:
                 raise UsageError(f"the image input '{info.name}' is not given", where=str(self.file))
             given[info.name], more = as_pictures(source, info.channels, info.dtype)
             several = several or more
-            self._check_size(info, given[info.name])
+            check_size(info, given[info.name], str(self.file))
         if image is not None and not self.images:
             raise UsageError("the file takes no pictures", where=str(self.file), fix="Translator(file)(count=N)")
         return given, several
-
-    def _check_size(self, info: InputInfo, pictures: Array) -> None:
-        height, width = pictures.shape[1:3]
-        if any(side is not None and side != found for side, found in zip(info.size, (height, width), strict=True)):
-            wanted = "x".join("any" if side is None else str(side) for side in info.size)
-            raise ModelFileError(
-                f"the file takes pictures of {wanted} (height x width), but this one has {height}x{width}",
-                where=str(self.file),
-                fix=f"bring the picture to {wanted}, or use tiles of that size for larger ones",
-            )
 
     def _value(
         self, info: InputInfo, given: Mapping[str, Array], others: Mapping[str, Any], numbers: Sequence[int], seed: int
@@ -224,7 +215,7 @@ class Translator:
                 raise UsageError(
                     f"the input '{info.name}' ({info.kind}, {info.dtype}) is not given", where=str(self.file)
                 )
-            return draw(info.law, [side or 1 for side in shape], info.dtype, numbers, seed)
+            return draw(info.law, [side or 1 for side in shape], info.dtype, numbers, seed, name=info.name)
         value = np.asarray(others[info.name]).astype(info.dtype)
         if value.ndim == len(shape):
             value = np.repeat(value[None], len(numbers), axis=0)
@@ -238,8 +229,11 @@ class Translator:
             )
         return value
 
-    def _run(self, values: Mapping[str, Array], number: int) -> Array:
-        """Run at once, or in the portions that a file with a fixed batch takes."""
+    def run(self, values: Mapping[str, Array], number: int) -> Array:
+        """Run on all inputs as the file takes them, `number` examples of each.
+
+        At once, or in the portions that a file with a fixed batch takes.
+        """
         portion = next((info.shape[0] for info in self.inputs if info.shape and info.shape[0]), None)
         if portion is None or portion == number:
             return self._run_once(values)
@@ -308,6 +302,35 @@ def _metadata(file: Path, session: Any) -> dict[str, Any]:
             fix="pip install --upgrade translate-images",
         )
     return parsed
+
+
+def input_info(name: str, dtype: str, shape: tuple[int | None, ...], described: Mapping[str, Any]) -> InputInfo:
+    """What is known of an input: its form, and what the metadata says of it."""
+    law, classes = described.get("law"), described.get("classes")
+    return InputInfo(
+        name=name,
+        kind=_kind(dtype, shape),
+        dtype=dtype,
+        shape=shape,
+        law=law if isinstance(law, Mapping) else None,
+        classes=classes if isinstance(classes, int) else None,
+    )
+
+
+def check_size(info: InputInfo, pictures: Array, where: str) -> None:
+    """Compare pictures with the size that an image input takes.
+
+    Raises:
+        ModelFileError: It takes another one.
+    """
+    height, width = pictures.shape[1:3]
+    if any(side is not None and side != found for side, found in zip(info.size, (height, width), strict=True)):
+        wanted = "x".join("any" if side is None else str(side) for side in info.size)
+        raise ModelFileError(
+            f"the file takes pictures of {wanted} (height x width), but this one has {height}x{width}",
+            where=where,
+            fix=f"bring the picture to {wanted}, or use tiles of that size for larger ones",
+        )
 
 
 def _kind(dtype: str, shape: Sequence[int | None]) -> str:

@@ -1,0 +1,10 @@
+"""Weights from strangers: a `.pth` file becomes a safetensors file, in a process of its own.
+
+This is the one door for files that torch pickled. No other part opens such a file, and none falls back to it.
+"""
+
+from __future__ import annotations
+
+from translate.importing.weights import Entry, Foreign, check_output, import_weights, read_foreign
+
+__all__ = ["Entry", "Foreign", "check_output", "import_weights", "read_foreign"]
