@@ -58,6 +58,25 @@ class ReflectionPad(nn.Module):
         return str(self.size)
 
 
+class PixelNorm(nn.Module):
+    """Scale the features of each pixel to a mean square of 1 (Karras et al. 2017, arXiv 1710.10196, section 4.2).
+
+    x / sqrt(mean over channels of x^2 + 1e-8): nothing to learn, no batch, and the same in training and outside it. The
+    mean is taken in float32, also where the features are half precision.
+
+    Shape:
+        N x C x ... -> the same; of vectors, each vector is one pixel.
+
+    >>> PixelNorm()(torch.tensor([[3.0, 3.0, 3.0, 3.0]])).tolist()
+    [[1.0, 1.0, 1.0, 1.0]]
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Divide by the root of the mean square."""
+        y = x if x.dtype == torch.float64 else x.float()
+        return (y * (y.square().mean(1, keepdim=True) + 1e-8).rsqrt()).to(x.dtype)
+
+
 def norm_layers(norm: Norm, channels: int) -> list[nn.Module]:
     """The normalisation of one block: a list of one module, or of none.
 

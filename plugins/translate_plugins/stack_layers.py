@@ -9,8 +9,8 @@ from typing import Final
 
 from torch import Tensor, nn
 
-from translate_plugins.layers import Norm, ReflectionPad, needs_bias, norm_layers
-from translate_plugins.stack_words import ACTIVATIONS, NORMS, Layer, Modifier
+from translate_plugins.layers import Norm, PixelNorm, ReflectionPad, needs_bias, norm_layers
+from translate_plugins.stack_words import ACTIVATIONS, NORMS, PIXEL_NORM, Layer, Modifier
 
 _MOST_VALUES: Final = 2**30  # of one example after one layer: 64 maps of 4096 x 4096
 _NORMS: Final[dict[str, Norm]] = {"batch": "batch", "instance": "instance", "layer": "layer"}
@@ -22,6 +22,29 @@ class Mean(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Average over height and width."""
         return x.mean((2, 3))
+
+
+class Maxout(nn.Module):
+    """The largest of several values for each feature (Goodfellow et al. 2013, arXiv 1302.4389, section 2).
+
+    Args:
+        pieces: Values for each feature; its gradient goes to the largest, to equal ones in equal parts.
+
+    Shape:
+        N x (pieces C) x ... -> N x C x ...; piece i of feature j is channel i C + j.
+    """
+
+    def __init__(self, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Take the largest."""
+        return x.reshape(len(x), self.pieces, -1, *x.shape[2:]).amax(1)
+
+    def extra_repr(self) -> str:
+        """Shown in the network's listing."""
+        return str(self.pieces)
 
 
 @dataclass
@@ -45,11 +68,13 @@ class Growing:
     def add(self, layer: Layer, *, scale: float, before_end: bool) -> None:
         """Append a layer with its modifiers."""
         {"fc": self._dense, "flat": self._flat, "mean": self._mean}.get(layer.kind, self._maps)(layer, scale)
-        self.trail.append(f"`{layer.word}` {sizes_text(self.shape)}")
         for modifier in layer.modifiers:
             if modifier.name in ACTIVATIONS and before_end:
                 self.activated.append(len(self.modules))
             self.modules += _modifier(layer, modifier, self.shape)
+            if modifier.name == "maxout":
+                self.shape = (self.shape[0] // layer.pieces, *self.shape[1:])
+        self.trail.append(f"`{layer.word}` {sizes_text(self.shape)}")
 
     def _reach(self, layer: Layer, shape: tuple[int, ...]) -> None:
         if math.prod(shape) > _MOST_VALUES:
@@ -78,6 +103,7 @@ class Growing:
             width, maps = wanted[0], (wanted[1], wanted[2]) if len(wanted) == 3 else None
         else:
             width = _scaled(layer.width, scale)
+        width *= layer.pieces
         shape = (width,) if maps is None else (width, *maps)
         before = self.shape[0]
         self._reach(layer, shape)
@@ -101,6 +127,7 @@ class Growing:
         width = channels
         if layer.has_weights:
             width = self._needed(layer)[0] if layer.width is None else _scaled(layer.width, scale)
+        width *= layer.pieces
         self._reach(layer, (width, *after))
         self.modules += _map_layer(layer, channels, width)
 
@@ -136,10 +163,16 @@ def _modifier(layer: Layer, modifier: Modifier, shape: tuple[int, ...]) -> list[
     name, value = modifier.name, modifier.value
     if name in NORMS:
         return _norm(layer, _NORMS[name], shape)
+    if name == PIXEL_NORM:
+        if shape[0] == 1:
+            raise layer.entry.mistake("`pixelnorm` of one map leaves only its sign", "leave it out")
+        return [PixelNorm()]
     if name == "dropout":
         return [nn.Dropout(value)] if value else []
     if name == "leaky":
         return [nn.LeakyReLU(value)]
+    if name == "maxout":
+        return [Maxout(layer.pieces)]
     kinds: dict[str, Callable[[], nn.Module]] = {
         "relu": nn.ReLU,
         "prelu": nn.PReLU,

@@ -14,8 +14,9 @@ down for even ones with an even stride), and `t` multiplies it exactly (with out
 odd).
 
 Modifiers follow in the order in which they work: `batch`, `instance`, `layer`; `relu`, `leaky` (slope 0.2) or
-`leaky0.1`, `prelu`, `elu`, `tanh`, `sigmoid`; `dropout0.5`. Among them may stand layers without weights, as in
-`c20k5v pool2`.
+`leaky0.1`, `prelu`, `elu`, `tanh`, `sigmoid`; `maxout5` (`fc240 maxout5`: 240 times the largest of 5 values);
+`pixelnorm` (each pixel's features to a mean square of 1); `dropout0.5`. Among them may stand layers without weights, as
+in `c20k5v pool2`.
 """
 
 from __future__ import annotations
@@ -33,16 +34,20 @@ Kind = Literal["fc", "c", "t", "pool", "avg", "up", "flat", "mean"]
 GRAMMAR: Final = (
     "A layer is `fc500`, `fc256x4x4`, `c64k4s2`, `t64k4s2` (after `c` and `t` also `p1`, `v`, `r`), `pool2`, `avg2`,"
     " `up2`, `flat` or `mean`, with `*` for the number that `makes` needs; then any of batch, instance, layer, relu,"
-    " leaky0.2, prelu, elu, tanh, sigmoid, dropout0.5"
+    " leaky0.2, prelu, elu, tanh, sigmoid, maxout5, pixelnorm,"
+    " dropout0.5"
 )
 NORMS: Final = frozenset({"batch", "instance", "layer"})
-ACTIVATIONS: Final = frozenset({"relu", "leaky", "prelu", "elu", "tanh", "sigmoid"})
+ACTIVATIONS: Final = frozenset({"relu", "leaky", "prelu", "elu", "tanh", "sigmoid", "maxout"})
+_WITH_NUMBER: Final = ("leaky", "dropout", "maxout")
+PIXEL_NORM: Final = "pixelnorm"  # none of NORMS: it takes no bias away, and may follow the activation
 
 _NUMBERED: Final = ("fc", "c", "t", "pool", "avg", "up")
 _BARE: Final = ("flat", "mean")
 _SLOPE: Final = 0.2  # DCGAN's
 _MOST_WIDTH: Final = 999_999
 _MOST_SIDE: Final = 99  # of kernels, strides, paddings and windows
+_MOST_PIECES: Final = 99
 _LONGEST_SHOWN: Final = 60
 _LETTERS: Final = string.ascii_letters
 
@@ -55,7 +60,10 @@ _MODIFIER: Final = re.compile(r"([a-z]+)([0-9]*\.?[0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Modifier:
-    """A norm, an activation or a dropout; `value` is the slope of `leaky` and the share of `dropout`."""
+    """A norm, an activation, pixel norm or a dropout.
+
+    `value` is the slope of `leaky`, the share of `dropout` and the number of pieces of `maxout`.
+    """
 
     name: str
     value: float = 0.0
@@ -114,6 +122,11 @@ class Layer:
         """Whether it is dense or a convolution."""
         return self.kind in {"fc", "c", "t"}
 
+    @property
+    def pieces(self) -> int:
+        """Values that the layer makes for each one that its maxout leaves; 1 without one."""
+        return next((int(modifier.value) for modifier in self.modifiers if modifier.name == "maxout"), 1)
+
     def side(self, size: int) -> int:
         """Height or width of the maps after a layer from maps to maps; below 1 where nothing is left."""
         if self.kind == "t":
@@ -148,7 +161,11 @@ def _read(entry: Entry) -> Iterator[Layer]:
             yield layer
             layer = _layer(entry, word)
         else:
-            layer = replace(layer, modifiers=(*layer.modifiers, _modifier(entry, word)))
+            modifier = _modifier(entry, word)
+            if modifier.name == "maxout" and (layer.pieces > 1 or not layer.has_weights):
+                what = f"`{_short(word)}` takes the pieces of one dense layer or convolution"
+                raise entry.mistake(what, "write it once, behind `fc`, `c` or `t`, as in `fc240 maxout5`")
+            layer = replace(layer, modifiers=(*layer.modifiers, modifier))
     yield layer
 
 
@@ -257,7 +274,12 @@ def _modifier(entry: Entry, word: str) -> Modifier:
         if not 0 < slope < 1:
             raise entry.mistake(f"the slope in `{_short(word)}` must lie between 0 and 1, as in `leaky0.2`")
         return Modifier(name, slope)
-    if name in NORMS | ACTIVATIONS:
+    if name == "maxout":
+        pieces = int(value) if value and value.isdigit() and len(value) < 3 else 0
+        if not 2 <= pieces <= _MOST_PIECES:
+            raise entry.mistake(f"`{_short(word)}` needs a number of pieces from 2 to {_MOST_PIECES}, as in `maxout5`")
+        return Modifier(name, pieces)
+    if name in NORMS | ACTIVATIONS | {PIXEL_NORM}:
         if value is not None:
             raise entry.mistake(f"`{name}` takes no number (got `{_short(word)}`)", f"write `{name}`")
         return Modifier(name)
@@ -265,14 +287,16 @@ def _modifier(entry: Entry, word: str) -> Modifier:
         what = f"`{_short(word)}` is a layer of its own, not a modifier"
         raise entry.mistake(what, "make it an entry of its own: each entry of the list is one layer")
     shown, number = _short(word), word.lstrip(_LETTERS)
-    near = did_you_mean(shown, [*sorted(NORMS | ACTIVATIONS), f"leaky{number}", f"dropout{number}"])
+    near = did_you_mean(
+        shown, [*sorted(NORMS | ACTIVATIONS), PIXEL_NORM, *(f"{name}{number}" for name in _WITH_NUMBER)]
+    )
     raise entry.mistake(f"no modifier is named `{shown}`", near.strip())
 
 
 def _not_a_layer(entry: Entry, word: str) -> ComponentError:
     shown, rest = _short(word), word.lstrip(_LETTERS)
     named = _MODIFIER.fullmatch(word)
-    if named and named[1] in NORMS | ACTIVATIONS | {"dropout"}:
+    if named and named[1] in NORMS | ACTIVATIONS | {PIXEL_NORM, "dropout"}:
         return entry.mistake(f"`{shown}` is a modifier", f"write it behind a layer, as in `c64k4s2 {shown}`")
     if word in _NUMBERED:
         return entry.mistake(f"`{word}` needs a number", f"write `{word}2`, for example")

@@ -11,6 +11,7 @@ from translate import Image, Label, Tensor, Vector
 from translate.errors import ComponentError
 from translate_plugins.layers import (
     Join,
+    PixelNorm,
     ReflectionPad,
     initialise,
     joined_images,
@@ -125,3 +126,19 @@ def test_a_bias_is_left_out_only_where_the_norm_cancels_it(norm):
     block = nn.Sequential(*norm_layers(norm, 3))
     cancelled = torch.allclose(block(x), block(x + shift), atol=1e-5)
     assert cancelled != needs_bias(norm)
+
+
+@pytest.mark.parametrize("shape", [(4, 16, 5, 3), (4, 16)])
+def test_pixel_norm_gives_each_pixel_a_mean_square_of_one(shape):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * 7 + 3
+    torch.testing.assert_close(PixelNorm()(x).square().mean(1), torch.ones(shape[0], *shape[2:]))
+    torch.testing.assert_close(PixelNorm()(x), x / torch.linalg.vector_norm(x, dim=1, keepdim=True) * 4)
+
+
+def test_pixel_norm_of_nothing_is_nothing_and_half_precision_stays():
+    zeros = torch.zeros(2, 8, 3, 3, requires_grad=True)
+    PixelNorm()(zeros).sum().backward()
+    assert not PixelNorm()(zeros).any()
+    assert torch.isfinite(zeros.grad).all()
+    big = torch.full((1, 8, 2, 2), 3e4, dtype=torch.float16)
+    assert torch.equal(PixelNorm()(big), torch.ones_like(big))

@@ -31,7 +31,8 @@ def stack(
         layers: The layers in order. Each is `fc500`, `fc256x4x4`, `c64k4s2` (convolution: 64 maps, kernel 4, stride 2),
             `t64k4s2` (transposed), both also with `p1` (padding), `v` (none) or `r` (reflected); `pool2`, `avg2`,
             `up2`, `flat` or `mean`. `*` stands for the number that `makes` needs. Then any of batch, instance, layer,
-            relu, leaky (leaky0.1), prelu, elu, tanh, sigmoid, dropout0.5, in the order in which they work.
+            relu, leaky (leaky0.1), prelu, elu, tanh, sigmoid, maxout5, pixelnorm, dropout0.5, in the order in which
+            they work.
         makes: What `*` stands for, and what the result must be: a vector, the logits of a label's classes, or an image.
             None is whatever the layers give.
         scale: Factor of all widths but `*` and the last layer's; 0.25 makes a network small.

@@ -54,6 +54,12 @@ def translate_components() -> Iterable[Component]:
     )
     yield Component(
         kind="generator",
+        name="draw",
+        target="translate_plugins.generators.draw:draw",
+        summary="DRAW's recurrent autoencoder: glimpses read and patches drawn with attention.",
+    )
+    yield Component(
+        kind="generator",
         name="projector",
         target="translate_plugins.generators.projector:projector",
         summary="Small networks that make sampled features comparable (CUT).",
@@ -63,4 +69,22 @@ def translate_components() -> Iterable[Component]:
         name="stack",
         target="translate_plugins.generators.stack:stack",
         summary="A network as a list of layers: MLPs, DCGAN's generator, encoders, heads.",
+    )
+    yield Component(
+        kind="generator",
+        name="embedding",
+        target="translate_plugins.generators.embedding:embedding",
+        summary="A learned vector for each class; learns with the generator.",
+    )
+    yield Component(
+        kind="generator",
+        name="synthesis",
+        target="translate_plugins.generators.synthesis:synthesis",
+        summary="StyleGAN's generator: an image from style codes, with noise and style mixing.",
+    )
+    yield Component(
+        kind="generator",
+        name="progressive",
+        target="translate_plugins.generators.progressive:progressive",
+        summary="ProGAN's generator, which grows, or makes all resolutions at once (MSG-GAN).",
     )

@@ -30,7 +30,7 @@ def stack(
     - `p1` behind `c` and `t` pads by 1, `v` by 0, `r` behind `c` reflects the border. Without them `c` divides the
       size by its stride (rounded up for odd kernels, down for even ones) and `t` multiplies it exactly.
     - Modifiers in the order in which they work: `batch`, `instance`, `layer`, `relu`, `leaky` (0.2), `leaky0.1`,
-      `prelu`, `elu`, `tanh`, `sigmoid`, `dropout0.5`.
+      `prelu`, `elu`, `tanh`, `sigmoid`, `pixelnorm`, `dropout0.5`; `fc240 maxout5` is 240 times the largest of 5.
 
     The generator of DCGAN (Radford et al. 2015, arXiv 1511.06434) for 64x64 is `fc1024x4x4 batch relu`, `t512k5s2 batch
     relu`, `t256k5s2 batch relu`, `t128k5s2 batch relu`, `t*k5s2`. Norms of maps work on each map, also behind
@@ -42,7 +42,8 @@ def stack(
         layers: The layers in order. Each is `fc500`, `fc256x4x4`, `c64k4s2` (convolution: 64 maps, kernel 4, stride 2),
             `t64k4s2` (transposed), both also with `p1` (padding), `v` (none) or `r` (reflected); `pool2`, `avg2`,
             `up2`, `flat` or `mean`. `*` stands for the number that `makes` needs. Then any of batch, instance, layer,
-            relu, leaky (leaky0.1), prelu, elu, tanh, sigmoid, dropout0.5, in the order in which they work.
+            relu, leaky (leaky0.1), prelu, elu, tanh, sigmoid, maxout5, pixelnorm, dropout0.5, in the order in which
+            they work.
         makes: What to make: an image, a vector, or the logits of a label's classes. None is whatever the layers give.
         output: Last activation of an image. None is the one that spans the range of `makes`: tanh for [-1, 1], sigmoid
             for [0, 1], or none where the last layer is written with one of its own.

@@ -14,7 +14,7 @@ def translate_components() -> Iterable[Component]:
         kind="latent",
         name="normal",
         target="translate_plugins.latents.normal:Normal",
-        summary="Independent N(0, 1) values.",
+        summary="Independent N(0, std) values.",
     )
     yield Component(
         kind="latent",
@@ -27,4 +27,16 @@ def translate_components() -> Iterable[Component]:
         name="categorical",
         target="translate_plugins.latents.categorical:Categorical",
         summary="One of several classes, one-hot or as a label.",
+    )
+    yield Component(
+        kind="latent",
+        name="constant",
+        target="translate_plugins.latents.constant:Constant",
+        summary="A number that stays open in the exported file.",
+    )
+    yield Component(
+        kind="latent",
+        name="hypersphere",
+        target="translate_plugins.latents.hypersphere:Hypersphere",
+        summary="Equally likely points of one length.",
     )

@@ -90,7 +90,25 @@ def translate_components() -> Iterable[Component]:
     )
     yield Component(
         kind="loss",
+        name="mutual_information",
+        target="translate_plugins.losses.mutual_information:mutual_information",
+        summary="How much a picture tells of its code, bounded from below (InfoGAN); raised.",
+    )
+    yield Component(
+        kind="loss",
+        name="bernoulli",
+        target="translate_plugins.losses.bernoulli:bernoulli",
+        summary="Negative log likelihood of black and white pictures, in nats.",
+    )
+    yield Component(
+        kind="loss",
         name="kl",
         target="translate_plugins.losses.kl:kl",
         summary="Divergence of a Gaussian code from N(0, 1).",
+    )
+    yield Component(
+        kind="loss",
+        name="drift",
+        target="translate_plugins.losses.drift:Drift",
+        summary="Keeps a critic's values on real examples near zero.",
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from typing import Annotated, Final
 
 from pydantic import Field
 from torch import Tensor
@@ -10,6 +11,9 @@ from torch.nn import functional as F
 
 from translate_plugins.losses.labels import labels
 from translate_plugins.losses.nested import Nested, total
+from translate_plugins.losses.verdicts import to_chance, verdicts
+
+_CERTAIN: Final = math.log(0.95 / 0.05)  # a logit
 
 
 class BinaryCrossEntropy:
@@ -53,9 +57,21 @@ class BinaryCrossEntropy:
         """Real logits to the real label, fake logits to 0."""
         return self.scale * (_cross_entropy(real, self.real_label, -self.noise) + _cross_entropy(fake, 0.0, self.noise))
 
+    def measured(self, real: Nested, fake: Nested) -> dict[str, Tensor]:
+        """How often the discriminator is right (on the right side of half the real label), and sure by 95 %."""
+        half = math.log(self.real_label / (2 - self.real_label))
+        loss = _cross_entropy(real, self.real_label) + _cross_entropy(fake, 0.0)
+        found = verdicts(real, fake, boundary=half, margin=_CERTAIN)
+        return found | to_chance(loss, 2 * _entropy(self.real_label / 2), real)
+
     def generator(self, fake: Nested) -> Tensor:
         """Fake logits to 1, or away from 0."""
         return -_cross_entropy(fake, 0.0) if self.minimax else _cross_entropy(fake, 1.0)
+
+
+def _entropy(share: float) -> float:
+    """Of an event with this probability, in nats."""
+    return -share * math.log(share) - (1 - share) * math.log(1 - share)
 
 
 def _cross_entropy(logits: Nested, label: float, noise: float = 0.0) -> Tensor:

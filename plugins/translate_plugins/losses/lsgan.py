@@ -10,6 +10,7 @@ from torch import Tensor
 
 from translate_plugins.losses.labels import labels
 from translate_plugins.losses.nested import Nested, total
+from translate_plugins.losses.verdicts import to_chance, verdicts
 
 
 class LeastSquares:
@@ -47,6 +48,13 @@ class LeastSquares:
     def discriminator(self, real: Nested, fake: Nested) -> Tensor:
         """Real outputs to b, fake outputs to a."""
         return 0.5 * (_squares(real, self.b, -self.noise) + _squares(fake, self.a, self.noise))
+
+    def measured(self, real: Nested, fake: Nested) -> dict[str, Tensor]:
+        """How often the discriminator is right: on the right side of the middle between `a` and `b`."""
+        between = abs(self.b - self.a)
+        loss = 0.5 * (_squares(real, self.b) + _squares(fake, self.a))
+        found = verdicts(real, fake, boundary=0.5 * (self.a + self.b), margin=0.4 * between, rising=self.b >= self.a)
+        return found | (to_chance(loss, 0.25 * between**2, real) if between else {})
 
     def generator(self, fake: Nested) -> Tensor:
         """Fake outputs to c."""

@@ -31,8 +31,9 @@ class Perceptual:
     torchvision's, under its own licence and ImageNet's terms.
 
     Args:
-        weights_file: File of torchvision's VGG-19 (vgg19-dcbb9e9d.pth); null looks for vgg19-*.pth in torch's cache,
-            `checkpoints` in `torch.hub.get_dir()`.
+        weights_file: File of torchvision's VGG-19, of which `translate import-weights vgg19-dcbb9e9d.pth` makes the
+            safetensors file; null looks for vgg19-*.safetensors in torch's cache, `checkpoints` in
+            `torch.hub.get_dir()`.
         low: Value of black; the low end of the data's value range.
         high: Value of full intensity.
 

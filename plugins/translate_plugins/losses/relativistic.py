@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final, Literal
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from translate_plugins.losses.nested import Nested, paired_total
+from translate_plugins.losses.verdicts import to_chance, verdicts
 
 _FORMS: Final[dict[str, Callable[[Tensor], Tensor]]] = {
     "bce": lambda x: F.softplus(-x),  # -log sigmoid(x)
     "hinge": lambda x: F.relu(1 - x),
 }
+
+_CERTAIN: Final = {"bce": math.log(0.95 / 0.05), "hinge": 1.0}  # advantages that leave no doubt
 
 
 class Relativistic:
@@ -37,10 +42,16 @@ class Relativistic:
     ) -> None:
         self.average = mode == "average"
         self.h = _FORMS[form]
+        self.margin = _CERTAIN[form]
 
     def discriminator(self, real: Nested, fake: Nested) -> Tensor:
         """Real above fake."""
         return paired_total(real, fake, self._above)
+
+    def measured(self, real: Nested, fake: Nested) -> dict[str, Tensor]:
+        """How often the discriminator is right: real examples above the mean of fakes, and the reverse."""
+        chance = float(self.h(torch.zeros(()))) * (2 if self.average else 1)
+        return verdicts(real, fake, margin=self.margin) | to_chance(self.discriminator(real, fake), chance, real)
 
     def generator(self, real: Nested, fake: Nested) -> Tensor:
         """Fake above real."""

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.nn import functional as F
 
-from translate.errors import ComponentError
+from translate.errors import ComponentError, ModelFileError
+from translate.training.tensorfile import check_header
 
 Layers: TypeAlias = "tuple[tuple[Tensor, Tensor], ...]"
 
@@ -21,10 +23,10 @@ _BLOCKS: Final = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,))
 SMALLEST: Final = 16
 """Pixels of which the four poolings leave one."""
 
-_NAME: Final = "vgg19-*.pth"
+_NAME: Final = "vgg19-*.safetensors"
 _GET: Final = (
     "on a machine with a network, `torchvision.models.vgg19(weights='IMAGENET1K_V1')` stores vgg19-dcbb9e9d.pth in "
-    "torch's cache; copy it"
+    "torch's cache, `translate import-weights` makes a safetensors file of it; copy that"
 )
 
 
@@ -39,15 +41,22 @@ def find_weights(given: str | None) -> Path:
         if not file.is_file():
             fix = f"{_GET} there, or leave weights_file out to take the one in torch's cache"
             raise ComponentError(f"perceptual: there are no weights of VGG-19 at {file.absolute()}", fix=fix)
+        if file.suffix != ".safetensors":
+            raise ComponentError(f"perceptual: {file} is no safetensors file", fix=_import(file))
         return file
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     found = sorted(folder.glob(_NAME))
     if not found:
+        pickled = sorted(folder.glob("vgg19-*.pth"))
         raise ComponentError(
             f"perceptual: no weights of VGG-19 ({_NAME}) in {folder}, and none are downloaded",
-            fix=f"{_GET} to that folder, or write `weights_file: PATH`",
+            fix=_import(pickled[0]) if pickled else f"{_GET} to that folder, or write `weights_file: PATH`",
         )
     return found[0]
+
+
+def _import(file: Path) -> str:
+    return f"translate import-weights {file} --output {file.with_suffix('.safetensors')}"
 
 
 def load_weights(file: Path) -> Layers:
@@ -62,27 +71,28 @@ def load_weights(file: Path) -> Layers:
 
 @lru_cache(maxsize=2)
 def _load(file: Path, modified: int, size: int) -> Layers:
+    wanted = {f"{name}.{kind}" for name, _ in _wanted() for kind in ("weight", "bias")}
     try:
-        stored = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as exc:
-        cause = (str(exc).strip() or type(exc).__name__).splitlines()[0]
+        check_header(file)
+        with safe_open(file, framework="pt", device="cpu") as opened:
+            stored = {name: opened.get_tensor(name) for name in wanted.intersection(opened.keys())}
+    except (ModelFileError, SafetensorError, OSError) as exc:
+        cause = exc.what if isinstance(exc, ModelFileError) else str(exc)
         raise ComponentError(f"perceptual: {file} cannot be read ({cause})", fix=f"replace it: {_GET}") from exc
-    if not isinstance(stored, Mapping):
-        stored = {}
     return tuple(
         (_taken(stored, f"{name}.weight", shape, file), _taken(stored, f"{name}.bias", shape[:1], file))
         for name, shape in _wanted()
     )
 
 
-def _taken(stored: Mapping[str, object], name: str, shape: tuple[int, ...], file: Path) -> Tensor:
+def _taken(stored: Mapping[str, Tensor], name: str, shape: tuple[int, ...], file: Path) -> Tensor:
     tensor = stored.get(name)
-    if not isinstance(tensor, Tensor) or tuple(tensor.shape) != shape:
+    if tensor is None or tuple(tensor.shape) != shape:
         raise ComponentError(
             f"perceptual: {file} does not hold torchvision's VGG-19: {name} is missing or has another shape",
             fix=f"replace it: {_GET}",
         )
-    # A copy, so that the file's other tensors (the classifier is nine times as large) are let go.
+    # A copy: what the library returns may be mapped from the file.
     return tensor.detach().to(torch.float32, copy=True).contiguous()
 
 

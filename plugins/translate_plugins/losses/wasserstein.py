@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from translate_plugins.losses.nested import Nested, total
+from translate_plugins.losses.verdicts import verdicts
 
 
 class Wasserstein:
@@ -21,6 +22,10 @@ class Wasserstein:
     def discriminator(self, real: Nested, fake: Nested) -> Tensor:
         """Real outputs up, fake outputs down."""
         return total(fake, lambda x: x) - total(real, lambda x: x)
+
+    def measured(self, real: Nested, fake: Nested) -> dict[str, Tensor]:
+        """How often the critic is right: real examples above the mean of fakes, and the reverse."""
+        return verdicts(real, fake)
 
     def generator(self, fake: Nested) -> Tensor:
         """Fake outputs up."""

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from translate.errors import ComponentError
+from translate_plugins.metrics.assignment import matched
 from translate_plugins.metrics.checks import at_least_two, images_of, labels_of, not_empty
 from translate_plugins.metrics.classifier_network import FEATURES, SmallClassifier, repeatable, train_classifier
 from translate_plugins.metrics.frechet import frechet_distance, frechet_interval
@@ -33,6 +34,8 @@ class Classifier:
 
     - `agreement` (`label` or `partner`): share of `of` in whose picture the classifier sees the label asked for, or the
       class that it sees in the partner picture.
+    - `named` (`code`): share of `of` in whose picture the classifier sees the class that its code stands for, by the
+      best one-to-one assignment of codes to classes on the same examples (InfoGAN's categories).
     - `confidence`: mean of the largest class probability of `of`. `classes`: number of classes with more than 2 % of
       `of`; below the true number, modes are missing.
     - `frechet` (`to`): squared Frechet distance of the 64 features of the last hidden layer between `of` and `to` (as
@@ -67,6 +70,7 @@ class Classifier:
         self._of: list[Tensor] = []
         self._to: list[Tensor] = []
         self._seen: list[Tensor] = []
+        self._codes: list[Tensor] = []
         self._found: dict[str, list[Tensor]] = {"agreement": [], "confidence": [], "accuracy": []}
 
     def fit(self, examples: Any, labels: Any) -> None:
@@ -103,7 +107,9 @@ class Classifier:
             seed=self._seed,
         )
 
-    def update(self, of: Any, to: Any = None, label: Any = None, partner: Any = None, to_label: Any = None) -> None:
+    def update(
+        self, of: Any, to: Any = None, label: Any = None, partner: Any = None, to_label: Any = None, code: Any = None
+    ) -> None:
         """Judge a batch.
 
         Args:
@@ -112,6 +118,7 @@ class Classifier:
             label: The class that each of `of` should have: labels, one-hot vectors, or lists of them.
             partner: The image with whose class each of `of` should agree; instead of `label`.
             to_label: The class of each of `to`.
+            code: The category that each of `of` was made with, which has no name yet: labels or one-hot vectors.
 
         Raises:
             ComponentError: Shapes do not fit, both `label` and `partner` are given, or `to_label` without `to`.
@@ -132,6 +139,8 @@ class Classifier:
             self._agree(seen, self._look(partner)[1])
         elif label is not None:
             self._agree(seen, labels_of("classifier", label, len(seen)).cpu())
+        if code is not None:
+            self._codes.append(labels_of("classifier", code, len(seen)).cpu())
         if to is not None:
             features, seen, _ = self._look(to)
             self._to.append(features)
@@ -149,6 +158,8 @@ class Classifier:
         shares = torch.bincount(torch.cat(self._seen)) / sum(map(len, self._seen))
         each = {name: torch.cat(values) for name, values in self._found.items() if values}
         parts: dict[str, Any] = {name: each[name] for name in ("agreement", "confidence") if name in each}
+        if self._codes:
+            parts["named"] = matched(torch.cat(self._codes), torch.cat(self._seen))
         parts["classes"] = float((shares > SHARE).sum())
         if self._to:
             of, to = torch.cat(self._of), torch.cat(self._to)

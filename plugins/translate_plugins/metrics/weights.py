@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from translate.errors import ModelFileError
+from translate.importing import read_foreign
 
 _HASH = re.compile(r"-([0-9a-f]{8,})\.pth\Z")
 
@@ -49,13 +50,16 @@ def known_randomness() -> Iterator[None]:
 def refuse_code(url: str) -> None:
     """Refuse a file of weights that holds anything but tensors: the libraries that load it would run what is in it.
 
+    It is looked into by a process of its own, as for `translate import-weights`.
+
     Raises:
         ModelFileError: It holds something else, or cannot be read.
     """
     path = weights_path(url)
     try:
-        torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as exc:
-        raise ModelFileError(
-            f"the file cannot be read as weights ({type(exc).__name__})", where=str(path), fix=f"get {url} again"
-        ) from exc
+        foreign = read_foreign(path)
+    except ModelFileError as exc:
+        what = f"the file cannot be read as weights: {exc.what}"
+        raise ModelFileError(what, where=str(path), fix=f"get {url} again") from exc
+    if not foreign.tensors:
+        raise ModelFileError("the file holds no weights", where=str(path), fix=f"get {url} again")

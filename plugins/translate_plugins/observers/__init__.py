@@ -11,6 +11,7 @@ _SUMMARIES = {
     "metrics_file": "One JSON object for each logged step in metrics.jsonl.",
     "samples": "A picture grid of the fixed preview inputs in samples/000500.png.",
     "tensorboard": "Curves and previews as TensorBoard events (needs the extra 'tensorboard').",
+    "health": "Says in plain words when a training goes wrong, and what to try.",
 }
 
 

@@ -6,12 +6,14 @@ import json
 import logging
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from translate import hookimpl
 
 if TYPE_CHECKING:
+    from translate.notices import Notice
     from translate.training.run import Run
 
 FILE: Final = "metrics.jsonl"
@@ -22,9 +24,10 @@ class MetricsFile:
     """Append one object for each logged step to `metrics.jsonl` in the run's folder.
 
     `{"step": 500, "reconstruction": 0.12, ...}`. JSON has no infinities: a value that is not finite is written as the
-    text `"nan"`, `"inf"` or `"-inf"`, which `float` reads. When a run goes on from a checkpoint, the lines after its
-    step are cut off, so that the file is the one of a run that was never stopped. A full disk costs the
-    file, not the run.
+    text `"nan"`, `"inf"` or `"-inf"`, which `float` reads. What an observer has to say stands between them, as in
+    `{"step": 500, "health": {"kind": "collapse", "state": "began", "text": ..., "advice": [...]}}`. When a run goes on
+    from a checkpoint, the lines after its step are cut off, so that the file is the one of a run that was never
+    stopped. A full disk costs the file, not the run.
     """
 
     def __init__(self) -> None:
@@ -47,16 +50,27 @@ class MetricsFile:
         """Write a line."""
         if self._file is None:
             return
-        line = {"step": step} | {name: _number(value) for name, value in values.items()}
-        try:
-            self._file.write(json.dumps(line, allow_nan=False) + "\n")
-        except OSError as exc:
-            self._give_up(run.folder / FILE, exc)
+        self._write(run, {"step": step} | {name: _number(value) for name, value in values.items()})
+
+    @hookimpl
+    def translate_noticed(self, run: Run, step: int, notice: Notice) -> None:
+        """Write what an observer has to say, as an object under the observer's name."""
+        if self._file is None:
+            return
+        said = {name: value for name, value in asdict(notice).items() if name != "source"}
+        self._write(run, {"step": step, notice.source: said})
 
     @hookimpl
     def translate_run_finished(self) -> None:
         """Close the file."""
         self._close()
+
+    def _write(self, run: Run, line: Mapping[str, Any]) -> None:
+        assert self._file is not None
+        try:
+            self._file.write(json.dumps(line, allow_nan=False) + "\n")
+        except OSError as exc:
+            self._give_up(run.folder / FILE, exc)
 
     def _give_up(self, path: Path, exc: OSError) -> None:
         _log.warning("%s cannot be written (%s); the training goes on without it", path, exc.strerror or exc)

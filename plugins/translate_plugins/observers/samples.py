@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -42,6 +43,8 @@ class Samples:
             self._draw(pictures).save(part, format="PNG")
             os.replace(part, path)
         except OSError as exc:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             if not self._warned:
                 _log.warning("%s cannot be written (%s); the training goes on", path, exc.strerror or exc)
             self._warned = True

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from translate import hookimpl
 from translate.errors import PluginError
 
 if TYPE_CHECKING:
+    from translate.notices import Notice
     from translate.training.run import Run
+
+_log = logging.getLogger(__name__)
 
 
 class Tensorboard:
-    """Write events to the folder `tensorboard` of the run.
+    """Write events to the folder `tensorboard` of the run. A disk that refuses costs the curves, not the run.
 
     Args:
         pictures: Also write the previews.
@@ -38,14 +44,16 @@ class Tensorboard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as exc:
             raise _missing() from exc
-        self._writer = SummaryWriter(
-            log_dir=str(run.folder / "tensorboard"), purge_step=run.start_step + 1 if run.start_step else None
-        )
+        folder = run.folder / "tensorboard"
+        with self._giving_up(folder):
+            self._writer = SummaryWriter(log_dir=str(folder), purge_step=run.start_step + 1 if run.start_step else None)
 
     @hookimpl
     def translate_step_logged(self, step: int, values: Mapping[str, float]) -> None:
         """Write the curves."""
-        if self._writer is not None:
+        if self._writer is None:
+            return
+        with self._giving_up():
             for name, value in values.items():
                 self._writer.add_scalar(name, value, step)
 
@@ -54,15 +62,35 @@ class Tensorboard:
         """Write the previews, one entry for each expression."""
         if self._writer is None or not self._pictures:
             return
-        for name, batch in pictures.items():
-            if batch.shape[1] in {1, 3}:
-                self._writer.add_images(name, batch.clamp(0, 1), step)
+        with self._giving_up():
+            for name, batch in pictures.items():
+                if batch.shape[1] in {1, 3}:
+                    self._writer.add_images(name, batch.clamp(0, 1), step)
+
+    @hookimpl
+    def translate_noticed(self, step: int, notice: Notice) -> None:
+        """Write what an observer has to say."""
+        if self._writer is None:
+            return
+        with self._giving_up():
+            self._writer.add_text(notice.source, " ".join([notice.text, *notice.advice]), step)
 
     @hookimpl
     def translate_run_finished(self) -> None:
         """Close the file."""
         if self._writer is not None:
-            self._writer.close()
+            with self._giving_up():
+                self._writer.close()
+            self._writer = None
+
+    @contextmanager
+    def _giving_up(self, folder: Path | None = None) -> Iterator[None]:
+        """A disk that refuses costs the curves, not the run."""
+        try:
+            yield
+        except OSError as exc:
+            where = folder or self._writer.log_dir
+            _log.warning("%s cannot be written (%s); the training goes on without it", where, exc.strerror or exc)
             self._writer = None
 
 

@@ -15,10 +15,16 @@ from translate import hookimpl
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from translate.notices import Notice
     from translate.training.run import Run
 
 _REFRESH: Final = 0.1
 _NOT_A_LOSS: Final = ("lr", "learning_rate", "seconds", "skip")
+_MEASURED: Final = (
+    ".accuracy_real", ".accuracy_fake", ".score_real", ".score_fake", ".certain", ".to_chance", ".diversity",
+    ".gradient_norm", ".update", ".not_finite",
+)  # fmt: skip
+_COLORS: Final = {"began": "yellow", "ended": "green"}
 
 
 class Terminal:
@@ -81,6 +87,22 @@ class Terminal:
             self._line(run, step, f"{self._text}  {self._speed(step)}  {self._left(run, step)} left")
 
     @hookimpl
+    def translate_noticed(self, run: Run, step: int, notice: Notice) -> None:
+        """Say it above the bar, or as a line of its own."""
+        if not run.is_main:
+            return
+        text = f"{notice.source}: {notice.text}"
+        if notice.advice:
+            text += f". Try: {'; '.join(notice.advice)}."
+        if self._progress is None:
+            self._line(run, step, text)
+        else:
+            from rich.text import Text  # no markup: names may hold brackets
+
+            shown = Text(f"{run.name}  step {step}/{run.steps}  {text}", style=_COLORS.get(notice.state, ""))
+            self._progress.console.print(shown)
+
+    @hookimpl
     def translate_run_finished(self, run: Run, step: int, reason: str) -> None:
         """Take the bar down and say how it ended."""
         if not run.is_main:
@@ -97,8 +119,8 @@ class Terminal:
         sys.stderr.flush()
 
     def _losses_text(self, values: Mapping[str, float]) -> str:
-        shown = [name for name in values if not name.startswith(_NOT_A_LOSS)][: self._losses]
-        return "  ".join(f"{name} {values[name]:.4g}" for name in shown)
+        shown = [name for name in values if not name.startswith(_NOT_A_LOSS) and not name.endswith(_MEASURED)]
+        return "  ".join(f"{name} {values[name]:.4g}" for name in shown[: self._losses])
 
     def _rate(self, step: int) -> float:
         taken = time.monotonic() - self._begun

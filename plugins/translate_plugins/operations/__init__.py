@@ -54,6 +54,12 @@ def translate_components() -> Iterable[Component]:
     )
     yield Component(
         kind="operation",
+        name="multiply",
+        target="translate_plugins.operations.multiply:multiply",
+        summary="Product of values of one shape.",
+    )
+    yield Component(
+        kind="operation",
         name="augment",
         target="translate_plugins.operations.augment:Augment",
         summary="Differentiable augmentation of what a discriminator sees.",
@@ -114,6 +120,12 @@ def translate_components() -> Iterable[Component]:
     )
     yield Component(
         kind="operation",
+        name="last_class",
+        target="translate_plugins.operations.last_class:last_class",
+        summary="The last class of some logits, for each example.",
+    )
+    yield Component(
+        kind="operation",
         name="paste",
         target="translate_plugins.operations.paste:paste",
         summary="Put a patch into the hole of an image.",
@@ -123,6 +135,18 @@ def translate_components() -> Iterable[Component]:
         name="rotate",
         target="translate_plugins.operations.rotate:rotate",
         summary="Rotate by quarter turns.",
+    )
+    yield Component(
+        kind="operation",
+        name="reparametrise",
+        target="translate_plugins.operations.reparametrise:reparametrise",
+        summary="A sample of a Gaussian code, made of given noise.",
+    )
+    yield Component(
+        kind="operation",
+        name="sigmoid",
+        target="translate_plugins.operations.sigmoid:sigmoid",
+        summary="Probabilities of logits.",
     )
     yield Component(
         kind="operation",
@@ -159,4 +183,46 @@ def translate_components() -> Iterable[Component]:
         name="shuffle",
         target="translate_plugins.operations.shuffle:Shuffle",
         summary="The examples of a batch in another order.",
+    )
+    yield Component(
+        kind="operation",
+        name="blur",
+        target="translate_plugins.operations.blur:blur",
+        summary="Blur by [1, 2, 1], as in StyleGAN's resampling.",
+    )
+    yield Component(
+        kind="operation",
+        name="truncate",
+        target="translate_plugins.operations.truncate:Truncate",
+        summary="Style codes moved towards their mean, outside training.",
+    )
+    yield Component(
+        kind="operation",
+        name="pack",
+        target="translate_plugins.operations.pack:pack",
+        summary="Several examples seen as one, for the discriminator.",
+    )
+    yield Component(
+        kind="operation",
+        name="replay",
+        target="translate_plugins.operations.replay:Replay",
+        summary="A share of the fakes drawn from a buffer of earlier ones.",
+    )
+    yield Component(
+        kind="operation",
+        name="scatter",
+        target="translate_plugins.operations.scatter:scatter",
+        summary="Points of the plane as one picture.",
+    )
+    yield Component(
+        kind="operation",
+        name="shrink",
+        target="translate_plugins.operations.shrink:shrink",
+        summary="Images at the resolution of a network that grows.",
+    )
+    yield Component(
+        kind="operation",
+        name="pyramid",
+        target="translate_plugins.operations.shrink:pyramid",
+        summary="Images at every resolution from 4x4 up, as a list.",
     )

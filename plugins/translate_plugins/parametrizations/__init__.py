@@ -16,3 +16,9 @@ def translate_components() -> Iterable[Component]:
         target="translate_plugins.parametrizations.spectral:spectral",
         summary="Spectral normalisation of every convolution and dense layer.",
     )
+    yield Component(
+        kind="parametrization",
+        name="equalised",
+        target="translate_plugins.parametrizations.equalised:equalised",
+        summary="Equalised learning rate: He's constant at run time.",
+    )

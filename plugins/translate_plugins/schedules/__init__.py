@@ -40,3 +40,15 @@ def translate_components() -> Iterable[Component]:
         target="translate_plugins.schedules.cycle:Cycle",
         summary="Values that repeat.",
     )
+    yield Component(
+        kind="schedule",
+        name="growth",
+        target="translate_plugins.schedules.growth:Growth",
+        summary="The stage of a network that grows, fading from one to the next.",
+    )
+    yield Component(
+        kind="schedule",
+        name="bursts",
+        target="translate_plugins.schedules.bursts:Bursts",
+        summary="A value with bursts of another one, first and at regular steps.",
+    )

@@ -9,6 +9,7 @@ import torch
 
 from translate import Image, Label, Vector
 from translate.errors import ComponentError
+from translate_plugins.discriminators.stack import stack as judge_stack
 from translate_plugins.generators.stack import stack
 from translate_plugins.stack_words import ACTIVATIONS, GRAMMAR, NORMS, Modifier, read_layers
 
@@ -32,6 +33,41 @@ def test_every_part_of_a_layer_is_read():
     assert read("fc256x4x8").maps == (4, 8)
     assert read("t*k4s2").width is None
     assert read("up3").stride == 3
+
+
+def test_pixel_norm_follows_where_it_is_written_and_takes_no_bias_away():
+    network = stack(Image(3, 8, 8), layers=["c8 leaky pixelnorm", "fc5 pixelnorm"], makes=Vector(5))
+    assert [type(layer).__name__ for layer in network.layers] == [
+        *("Conv2d", "LeakyReLU", "PixelNorm", "Flatten", "Linear", "PixelNorm")
+    ]
+    assert network.layers[0].bias is not None
+    made = network(torch.rand(2, 3, 8, 8))
+    torch.testing.assert_close(made.square().mean(1), torch.ones(2))
+    with pytest.raises(ComponentError, match="`pixelnorm` of one map leaves only its sign"):
+        stack(Image(3, 8, 8), layers=["c1 pixelnorm"])
+
+
+def test_maxout_is_the_largest_of_the_pieces():
+    network = stack(Vector(3), layers=["fc4 maxout5", "fc1"])
+    dense, maxout, _ = network.layers
+    assert dense.weight.shape == (20, 3)
+    assert dense.bias is not None
+    x = torch.randn(7, 3)
+    pieces = [x @ dense.weight[4 * i : 4 * i + 4].T + dense.bias[4 * i : 4 * i + 4] for i in range(5)]
+    torch.testing.assert_close(maxout(dense(x)), torch.stack(pieces).amax(0))
+
+
+def test_maxout_of_maps_of_a_norm_and_of_what_makes_needs():
+    network = stack(
+        Image(2, 6, 6), layers=["c4 batch maxout3", "fc3x2x2 maxout2", "t*k3 maxout4"], makes=Image(3, 2, 2)
+    )
+    assert [m.weight.shape[0] for m in network.layers if hasattr(m, "weight")] == [12, 12, 2 * 3 * 4, 3]
+    assert network(torch.randn(2, 2, 6, 6)).shape == (2, 3, 2, 2)
+
+
+def test_maxout_is_an_activation_for_feature_matching():
+    judge = judge_stack(Vector(3), layers=["fc4 maxout2", "fc5 leaky", "fc1"], features=True)
+    assert [feature.shape[1] for feature in judge(torch.randn(2, 3))["features"]] == [4, 5]
 
 
 def test_the_defaults_are_kernel_3_stride_1_and_a_slope_of_a_fifth():
@@ -77,6 +113,9 @@ def test_the_paddings_are_the_usual_ones(word, padding, extra):
         ("c64 dropot0.5", "no modifier is named `dropot0.5`", "Did you mean 'dropout0.5'?"),
         ("c64 RELU", "no modifier is named `RELU`", "Did you mean 'relu'?"),
         ("c64 pixel", "no modifier is named `pixel`", ""),
+        ("c64 pixelnrm", "no modifier is named `pixelnrm`", "Did you mean 'pixelnorm'?"),
+        ("c64 pixelnorm2", "`pixelnorm` takes no number (got `pixelnorm2`)", "write `pixelnorm`."),
+        ("pixelnorm", "`pixelnorm` is a modifier", "write it behind a layer, as in `c64k4s2 pixelnorm`."),
         ("c64 c32", "`c32` is a layer of its own, not a modifier", "make it an entry of its own"),
         ("c64k", "`k` is no part of a convolution", "Did you mean 'k4'?"),
         ("c64k4q2", "`q2` is no part of a convolution", ""),
@@ -115,6 +154,13 @@ def test_the_paddings_are_the_usual_ones(word, padding, extra):
         ("fc256x4", "`x4` cannot follow `fc256`", ""),
         ("fc*x4x4", "`fc*` takes height and width from `makes` too", "write `fc*` alone."),
         ("c64 batch2", "`batch` takes no number (got `batch2`)", "write `batch`."),
+        ("fc64 maxout", "`maxout` needs a number of pieces from 2 to 99, as in `maxout5`", ""),
+        ("fc64 maxout1", "`maxout1` needs a number of pieces from 2 to 99, as in `maxout5`", ""),
+        ("fc64 maxout2.5", "`maxout2.5` needs a number of pieces from 2 to 99, as in `maxout5`", ""),
+        ("fc64 maxuot5", "no modifier is named `maxuot5`", "Did you mean 'maxout5'?"),
+        ("fc64 maxout2 maxout3", "`maxout3` takes the pieces of one dense layer or convolution", "write it once"),
+        ("c4 pool2 maxout3", "`maxout3` takes the pieces of one dense layer or convolution", "write it once"),
+        ("maxout5", "`maxout5` is a modifier", "write it behind a layer"),
         ("c64 dropout", "`dropout` needs a share from 0 to below 1, as in `dropout0.5`", ""),
         ("c64 dropout1", "`dropout1` needs a share from 0 to below 1, as in `dropout0.5`", ""),
         ("c64 leaky2", "the slope in `leaky2` must lie between 0 and 1, as in `leaky0.2`", ""),
@@ -141,7 +187,7 @@ def test_an_empty_stack_is_refused():
 
 def random_modifiers(numbers, shape):
     """Modifiers that fit a shape."""
-    plain = [*sorted(ACTIVATIONS), "leaky0.1", "dropout0.5", "dropout0", "batch"]
+    plain = [*sorted(ACTIVATIONS - {"maxout"}), "leaky0.1", "dropout0.5", "dropout0", "batch"]
     if len(shape) == 3 and shape[1] * shape[2] > 1:
         plain.append("instance")
     if shape != (1,) and shape != (1, 1, 1):
@@ -204,7 +250,10 @@ def test_random_stacks_have_the_shape_that_their_words_say(number):
             shape = after if word != "flat" else (81 + 3,)
         else:
             word, shape = random_layer(numbers, shape)
-        layers.append(" ".join([word, *random_modifiers(numbers, shape)]))
+        modifiers = random_modifiers(numbers, shape)
+        if word[0] in "fct" and word != "flat" and numbers.random() < 0.2:
+            modifiers.append(f"maxout{numbers.randint(2, 4)}")
+        layers.append(" ".join([word, *modifiers]))
         if place and numbers.random() < 0.2 and len(shape) == 3 and shape[1] >= 2:
             layers[-1] += " pool2"
             shape = (shape[0], *[side // 2 for side in shape[1:]])

@@ -7,7 +7,9 @@ import torch
 
 from translate import Label, Tensor, Vector
 from translate.errors import ComponentError
+from translate.inference.latents import draw as draw_by_law
 from translate_plugins.latents.categorical import Categorical
+from translate_plugins.latents.hypersphere import Hypersphere
 from translate_plugins.latents.normal import Normal
 from translate_plugins.latents.uniform import Uniform
 
@@ -19,6 +21,7 @@ ALL = [
     Uniform(size=[2, 4, 6]),
     Categorical(),
     Categorical(one_hot=False),
+    Hypersphere(size=7),
 ]
 
 
@@ -30,9 +33,11 @@ def draw(latent, count, seed=0):
     ("latent", "mean", "variance", "fourth"),
     [
         (Normal(size=100), 0.0, 1.0, 3.0),
+        (Normal(size=100, std=0.5), 0.0, 0.25, 3.0),
         (Uniform(size=100), 0.0, 1 / 3, 1.8),
         (Uniform(size=100, low=0.0), 0.5, 1 / 12, 1.8),
         (Uniform(size=100, low=2.0, high=6.0), 4.0, 16 / 12, 1.8),
+        (Hypersphere(size=100), 0.0, 1.0, 3 * 100 / 102),
     ],
 )
 def test_moments(latent, mean, variance, fourth):
@@ -41,6 +46,25 @@ def test_moments(latent, mean, variance, fourth):
     assert values.var().item() == pytest.approx(variance, rel=0.01)
     kurtosis = ((values - values.mean()) / values.std()).pow(4).mean()
     assert kurtosis.item() == pytest.approx(fourth, rel=0.03)
+
+
+@pytest.mark.parametrize(("radius", "expected"), [(None, 6.0), (2.5, 2.5)])
+def test_all_points_of_a_hypersphere_have_one_length(radius, expected):
+    lengths = draw(Hypersphere(size=36, radius=radius), 500).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.full((500,), expected))
+
+
+def test_a_hypersphere_has_no_corners():
+    """The largest entry of a point of the plane is 0.9 of its length on average: 2 sqrt(2) / pi."""
+    points = draw(Hypersphere(size=2, radius=1.0), 20000)
+    assert points.abs().amax(1).mean().item() == pytest.approx(2 * 2**0.5 / torch.pi, abs=0.002)
+
+
+def test_an_exported_file_draws_from_the_same_hypersphere():
+    law = Hypersphere(size=9, radius=4.0).law
+    drawn = torch.from_numpy(draw_by_law(law, (9,), "float32", range(200), 0, name="z"))
+    torch.testing.assert_close(drawn.norm(dim=1), torch.full((200,), 4.0))
+    assert drawn.mean().abs() < 0.1
 
 
 def test_entries_are_independent():

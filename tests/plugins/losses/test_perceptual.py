@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 import torch
-from samples_losses import small_vgg19
+from safetensors.torch import load_file
+from samples_losses import small_vgg19, write_vgg19
 from torch import nn
 
 from translate.errors import ComponentError
@@ -17,9 +18,7 @@ from translate_plugins.losses.perceptual import Perceptual
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    file = tmp_path_factory.mktemp("weights") / "vgg19-test.pth"
-    torch.save(small_vgg19(), file)
-    return file
+    return write_vgg19(tmp_path_factory.mktemp("weights") / "vgg19-test.safetensors", small_vgg19())
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def reference(weights):
 
     with torch.device("meta"):  # its 144 million weights are not drawn
         network = torchvision.models.vgg19(weights=None).features[:30]
-    state = {key.removeprefix("features."): value for key, value in torch.load(weights).items()}
+    state = {key.removeprefix("features."): value for key, value in load_file(weights).items()}
     network.load_state_dict(state, assign=True)
     return network.requires_grad_(False)
 
@@ -112,22 +111,33 @@ def test_the_pooling_is_torchs():
 
 
 def test_a_file_is_read_once_and_again_where_it_changed(weights, tmp_path):
-    file = tmp_path / "copy.pth"
+    file = tmp_path / "copy.safetensors"
     shutil.copy(weights, file)
     first = Perceptual(weights_file=str(file))
     assert Perceptual(weights_file=str(file))._layers is first._layers
-    torch.save(small_vgg19(seed=1), file)
+    write_vgg19(file, small_vgg19(seed=1))
     assert not torch.equal(Perceptual(weights_file=str(file))._layers[0][0], first._layers[0][0])
 
 
-def test_weights_are_taken_from_torchs_cache_in_the_older_format_too(weights, tmp_path, monkeypatch):
+def test_weights_are_taken_from_torchs_cache(weights, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
-    state = {**torch.load(weights), "classifier.6.bias": torch.zeros(1000)}
-    torch.save(state, tmp_path / "checkpoints" / "vgg19-dcbb9e9d.pth", _use_new_zipfile_serialization=False)
-    (tmp_path / "checkpoints" / "vgg19_bn-c79401a0.pth").write_bytes(b"another network")
+    state = {**small_vgg19(), "classifier.6.bias": torch.zeros(1000)}
+    write_vgg19(tmp_path / "checkpoints" / "vgg19-dcbb9e9d.safetensors", state)
+    (tmp_path / "checkpoints" / "vgg19_bn-c79401a0.safetensors").write_bytes(b"another network")
     of, to = images(0), images(1)
     assert Perceptual().generator(of, to) == Perceptual(weights_file=str(weights)).generator(of, to)
+
+
+def test_a_pickled_file_is_refused_with_the_command_that_imports_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    file = tmp_path / "checkpoints" / "vgg19-dcbb9e9d.pth"
+    file.parent.mkdir()
+    file.write_bytes(b"PK")
+    for given in (None, str(file)):
+        with pytest.raises(ComponentError) as caught:
+            Perceptual(weights_file=given)
+        assert caught.value.fix == f"translate import-weights {file} --output {file.with_suffix('.safetensors')}"
 
 
 def test_weights_that_are_not_there_are_refused_with_the_place(tmp_path, monkeypatch):
@@ -135,11 +145,11 @@ def test_weights_that_are_not_there_are_refused_with_the_place(tmp_path, monkeyp
     with pytest.raises(ComponentError) as caught:
         Perceptual()
     text = str(caught.value)
-    assert f"no weights of VGG-19 (vgg19-*.pth) in {tmp_path / 'checkpoints'}, and none are downloaded" in text
+    assert f"no weights of VGG-19 (vgg19-*.safetensors) in {tmp_path / 'checkpoints'}, and none are downloaded" in text
     assert "torchvision.models.vgg19(weights='IMAGENET1K_V1')" in text
     assert "weights_file: PATH" in text
-    with pytest.raises(ComponentError, match=r"there are no weights of VGG-19 at .*gone.pth; .*leave weights_file out"):
-        Perceptual(weights_file=str(tmp_path / "gone.pth"))
+    with pytest.raises(ComponentError, match=r"no weights of VGG-19 at .*gone.safetensors; .*leave weights_file out"):
+        Perceptual(weights_file=str(tmp_path / "gone.safetensors"))
 
 
 class Planted:
@@ -158,18 +168,18 @@ def test_a_damaged_or_dangerous_file_is_refused(weights, tmp_path, content, caps
         "half": whole[: len(whole) // 2],
         "code": pickle.dumps(Planted(), 2),
     }
-    file = tmp_path / "bad.pth"
+    file = tmp_path / "bad.safetensors"
     file.write_bytes(written[content])
-    with pytest.raises(ComponentError, match=r"bad.pth cannot be read \(.+\); replace it"):
+    with pytest.raises(ComponentError, match=r"bad.safetensors cannot be read \(.+\); replace it"):
         Perceptual(weights_file=str(file))
     assert "run" not in capsys.readouterr().out.split()
 
 
 def test_another_networks_weights_are_refused(weights, tmp_path):
-    file = tmp_path / "other.pth"
-    state = torch.load(weights)
-    for wrong in ({**state, "features.10.bias": torch.zeros(3)}, {"features.0.weight": torch.zeros(3)}, [1, 2]):
-        torch.save(wrong, file)
+    file = tmp_path / "other.safetensors"
+    state = load_file(weights)
+    for wrong in ({**state, "features.10.bias": torch.zeros(3)}, {"features.0.weight": torch.zeros(3)}, {}):
+        write_vgg19(file, wrong)
         with pytest.raises(ComponentError, match=r"does not hold torchvision's VGG-19: features.\d+.(weight|bias) is"):
             Perceptual(weights_file=str(file))
 

@@ -16,6 +16,7 @@ from PIL import Image
 from translate import hookspecs
 from translate.errors import PluginError
 from translate.grids import picture_grid
+from translate.notices import Notice
 from translate.signatures import read_schema
 from translate_plugins.observers import translate_components
 from translate_plugins.observers.metrics_file import MetricsFile, keep_until
@@ -58,9 +59,9 @@ def play(hook, run, steps=(10, 20), reason="done", **values):
 # -- the family ----------------------------------------------------------------------------------------------------
 
 
-def test_all_four_are_listed_and_load():
+def test_all_are_listed_and_load():
     components = {c.name: c for c in translate_components()}
-    assert set(components) == {"terminal", "metrics_file", "samples", "tensorboard"}
+    assert set(components) == {"terminal", "metrics_file", "samples", "tensorboard", "health"}
     for component in components.values():
         module, _, name = component.target.partition(":")
         factory = getattr(__import__(module, fromlist=[name]), name)
@@ -139,6 +140,40 @@ def test_a_second_run_begins_anew(run, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 4
 
 
+NOTICE = Notice(
+    source="health", kind="collapse", about="a", state="began", text="all [alike]", advice=("a lower lr", "a pool")
+)
+
+
+def test_what_an_observer_says_is_a_line(run, capsys):
+    hooks(Terminal()).translate_noticed(run=run, step=7, notice=NOTICE)
+    assert capsys.readouterr().err == "facades [b]  step 7/100  health: all [alike]. Try: a lower lr; a pool.\n"
+
+
+def test_what_an_observer_says_stands_above_the_bar(run, monkeypatch):
+    class Tty(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Tty()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "160")
+    hook = hooks(Terminal())
+    hook.translate_run_started(run=run)
+    hook.translate_noticed(run=run, step=7, notice=NOTICE)
+    hook.translate_run_finished(run=run, step=7, reason="done")
+    assert stream.getvalue().count("health: all [alike]. Try: a lower lr; a pool.") == 1
+
+
+def test_what_is_measured_is_not_among_the_losses_of_the_line(run, capsys):
+    measured = {"d.a.accuracy_real": 1.0, "d.a.diversity": 1.0, "G.gradient_norm": 1.0, "G.update": 1.0}
+    hook = hooks(Terminal(every=0))
+    hook.translate_run_started(run=run)
+    hook.translate_step_logged(run=run, step=1, values={**measured, "d.a": 2.0})
+    assert "step 1/100  d.a 2  " in capsys.readouterr().err
+
+
 # -- metrics file --------------------------------------------------------------------------------------------------
 
 
@@ -149,6 +184,21 @@ def lines(run):
 def test_one_object_a_step(run):
     play(hooks(MetricsFile()), run)
     assert lines(run) == [{"step": 10, "l1": 1.0}, {"step": 20, "l1": 2.0}]
+
+
+def test_what_an_observer_says_is_an_object_of_its_own(run):
+    hook = hooks(MetricsFile())
+    hook.translate_run_started(run=run)
+    hook.translate_noticed(run=run, step=7, notice=NOTICE)
+    hook.translate_run_finished(run=run, step=7, reason="done")
+    said = {
+        "kind": "collapse",
+        "about": "a",
+        "state": "began",
+        "text": "all [alike]",
+        "advice": ["a lower lr", "a pool"],
+    }
+    assert lines(run) == [{"step": 7, "health": said}]
 
 
 def test_a_line_is_on_the_disk_when_its_step_is_logged(run):
@@ -279,7 +329,7 @@ def test_importing_the_observers_imports_neither_torch_nor_tensorboard():
     import subprocess
 
     code = (
-        "import sys\nfrom translate_plugins.observers import terminal, metrics_file, samples, tensorboard\n"
+        "import sys\nfrom translate_plugins.observers import terminal, metrics_file, samples, tensorboard, health\n"
         "assert not {'torch', 'tensorboard', 'PIL', 'rich.progress'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -296,8 +346,10 @@ def test_events_are_written(run):
         hook.translate_step_logged(run=run, step=step, values={"l1": step / 2})
     pictures = {"fake": torch.rand(2, 3, 8, 8), "two": torch.rand(2, 2, 8, 8)}
     hook.translate_preview_ready(run=run, step=2, pictures=pictures)
+    hook.translate_noticed(run=run, step=2, notice=NOTICE)
     hook.translate_run_finished(run=run, step=2, reason="done")
     events = EventAccumulator(str(run.folder / "tensorboard"))
     events.Reload()
     assert [(e.step, e.value) for e in events.Scalars("l1")] == [(1, 0.5), (2, 1.0)]
+    assert events.Tags()["tensors"] == ["health/text_summary"]
     assert events.Tags()["images"] == ["fake/0", "fake/1"] or events.Tags()["images"] == ["fake"]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from translate_plugins.operations.add import add
 from translate_plugins.operations.augment import Augment
+from translate_plugins.operations.blur import blur
 from translate_plugins.operations.boundaries import boundaries
 from translate_plugins.operations.chroma import chroma
 from translate_plugins.operations.edges import edges
@@ -44,6 +45,7 @@ class All(nn.Module):
         light, colour = lightness(image), chroma(image)
         classes = self.to_classes(image)
         return {
+            "blur": blur(image, times=2),
             "edges": edges(image),
             "negative": negative(image),
             "rotate": rotate(image),

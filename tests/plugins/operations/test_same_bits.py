@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from samples_losses import small_vgg19
+from samples_losses import small_vgg19, write_vgg19
 
 from translate_plugins.losses.patch_nce import PatchContrast
 from translate_plugins.losses.perceptual import Perceptual
@@ -50,8 +50,7 @@ def gradients(device, perceptual=None):
 @pytest.mark.usefixtures("strict")
 def test_gradients_are_the_same_bits_in_every_run(device, tmp_path, monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    file = tmp_path / "weights.pth"
-    torch.save(small_vgg19(), file)
+    file = write_vgg19(tmp_path / "weights.safetensors", small_vgg19())
     first, *others = gradients(device, Perceptual(weights_file=str(file)))
     assert torch.isfinite(first).all()
     assert all(torch.equal(first, other) for other in others)

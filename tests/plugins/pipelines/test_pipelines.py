@@ -18,10 +18,15 @@ PIPELINES = sorted(name for name, _ in default_manager().catalogue.pipelines.ite
 MOST_LINES = 60
 
 PATCHES = {"D_a": 3, "D_b": 3}
+FRESH = {"G": 2, "D": 3}  # the generator draws latents of its own
 COGAN = {"trunk": 1, "G_a": 1, "G_b": 1, **PATCHES, "D": 6}
 ENHANCED = {"global_encoder": 1, "global_decoder": 1, "local_encoder": 1, "local_decoder": 1, "global_image": 0, "D": 4}
 CALLS: dict[str, list[dict[str, int]]] = {
+    "aae": [{"E": 2, "G": 1, "D": 3}],  # the codes of the last two turns are made after the first one's step
+    "acgan": [{"G": 2, "T": 3, "D": 3, "C": 3}],  # the classifier sees both, and the generator's new fakes
+    "acgan_extra_class": [{"E": 2, "G": 2, "T": 3, "D": 3, "C": 3, "C_fake": 3}],
     "bicyclegan": [{"G": 3, "E": 2, "D": 3, "D_rebuilt": 3}],  # the third turn follows a step of G
+    "cgan": [{"G_z": 2, "G_y": 2, "G": 2, "D_x": 3, "D_y": 2, "D": 3}],  # one label for real and fake
     "cogan_depth": [COGAN],
     "cogan_edge": [COGAN],
     "cogan_negative": [COGAN],
@@ -32,11 +37,21 @@ CALLS: dict[str, list[dict[str, int]]] = {
     "cyclegan": [{"G_ab": 2, "G_ba": 2, **PATCHES}],
     "cyclegan_conditional": [{"G_ab": 2, "G_ba": 2, **PATCHES}],
     "cyclegan_identity": [{"G_ab": 3, "G_ba": 3, **PATCHES}],
+    "dcgan": [FRESH],
+    "dcgan_cifar": [FRESH],
+    "dcgan_pooling": [FRESH],
     "demo": [{"G": 1, "D": 3}],
     "discogan": [{"G_ab": 1, "G_ba": 1, "D_a": 2, "D_b": 2}],  # the first iteration is the discriminators'
+    "draw": [{"G": 1}],
     "dualgan": [{"G_ab": 4, "G_ba": 4, "D_a": 7, "D_b": 7}],  # three draws, the last one shared
     "dualgan_sigmoid": [{"G_ab": 4, "G_ba": 4, "D_a": 4, "D_b": 4}],  # two draws, the first one shared
     "fastcut": [{"E": 2, "G": 1, "P": 2, "D": 3}],
+    "mixture": [{"G": 1, "D": 3}],
+    "gan": [FRESH],
+    "gan_minimax": [FRESH],
+    "infogan": [{"G": 2, "T": 3, "D": 3, "Q": 2, "Q_digit": 2, "Q_style": 2}],
+    "lsgan": [FRESH],
+    "msg_gan": [{"G": 1, "D": 4}],  # the relativistic loss looks at real pictures in both turns
     "pix2pix": [{"G": 1, "D": 3}],
     "pix2pix_encoder_decoder": [{"G": 1, "D": 3}],
     "pix2pix_gan": [{"G": 1, "D": 3}],
@@ -46,9 +61,14 @@ CALLS: dict[str, list[dict[str, int]]] = {
         ENHANCED,
     ],
     "pix2pix_l1": [{"G": 1}],
+    "progan": [{"G": 1, "D": 4}] * 5,  # real, fake and between, then the fake
     "spade": [{"G": 1, "D": 4}],  # feature matching asks for the real features once more, after D's step
     "stargan": [{"G": 6, "T": 16, "D": 16, "C": 6}],  # five draws of real, fake and between, then the fake
+    "stylegan": [{"M": 2, "G": 1, "D": 3}],  # R1 looks at the real judgement that the loss has
     "unit": [{"E_a": 2, "E_b": 2, "into": 4, "out_of": 4, "G_a": 3, "G_b": 3, **PATCHES}],
+    "vae": [{"E": 1, "G": 1}],
+    "wgan": [{"G": 101, "D": 201}],  # a burst of 100 draws, then fresh latents for the generator
+    "wgan_gp": [{"G": 6, "D": 16}],  # five draws of real, fake and between, then a fresh fake
 }
 """Forward calls of each network in the first iteration of each phase."""
 

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from translate.errors import ComponentError
+from translate_plugins.schedules.bursts import Bursts
 from translate_plugins.schedules.constant import Constant
 from translate_plugins.schedules.cosine import Cosine
 from translate_plugins.schedules.cycle import Cycle
@@ -73,3 +74,19 @@ def test_the_schedules_of_discogan():
     discriminators, generators = Cycle(values=[1, 0, 0]), Cycle(values=[0, 1, 1])
     assert [step for step in range(9) if discriminators(step)] == [0, 3, 6]
     assert all(discriminators(step) + generators(step) == 1 for step in range(9))
+
+
+def test_bursts_come_first_and_at_regular_steps():
+    schedule = Bursts(value=1, burst=7, first=2, every=5)
+    assert at(schedule, *range(11)) == [7, 7, 1, 1, 1, 7, 1, 1, 1, 1, 7]
+    assert at(Bursts(value=1, burst=7, first=2), *range(5)) == [7, 7, 1, 1, 1]
+    assert at(Bursts(value=1, burst=7, every=3), *range(5)) == [7, 1, 1, 7, 1]
+    assert at(Bursts(value=1, burst=7), 0, 1, 500) == [1, 1, 1]
+
+
+def test_the_schedule_of_wgans_authors():
+    """`100 if gen_iterations < 25 or gen_iterations % 500 == 0 else 5`, over 1,000 iterations."""
+    schedule = Bursts(value=5, burst=100, first=25, every=500)
+    steps = [schedule(step) for step in range(1000)]
+    assert [step for step, count in enumerate(steps) if count == 100] == [*range(25), 500]
+    assert sum(steps) == 26 * 100 + 974 * 5
