@@ -120,7 +120,7 @@ def measured(folder: Path, *, overrides: Sequence[str] = (), count: int | None =
     """The metrics of a run on its test split; with a baseline `retrieval.NAME`, and `ratio.NAME` to it."""
     from translate.evaluation import evaluate
 
-    report = evaluate(folder, overrides=overrides, count=count, batch_size=64, device="cpu")
+    report = evaluate(folder, overrides=overrides, count=count, batch_size=64)
     ratios = {f"ratio.{name}": value for name, value in report.ratio.items()}
     return {
         **report.values,
@@ -136,6 +136,7 @@ def record(check: Check, *, seed: int, control: str, values: Values, seconds: fl
     """One line of the record."""
     import torch
 
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     entry = {
         "check": check.name,
         "claim": check.claim,
@@ -149,7 +150,7 @@ def record(check: Check, *, seed: int, control: str, values: Values, seconds: fl
         "size": "full" if FULL else "small",
         "seconds": round(max(seconds, values.get("training", 0.0))),
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "hardware": f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads",
+        "hardware": f"{device}, {os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads",
         "versions": f"Python {platform.python_version()}, torch {torch.__version__}",
     }
     if os.environ.get("REPRODUCTION_RECORD"):

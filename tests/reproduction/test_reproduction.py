@@ -8,10 +8,16 @@ from pathlib import Path
 
 import harness
 import pytest
+from autoencoders import AUTOENCODERS
+from conditional import CONDITIONAL
+from generative import GENERATIVE
 from paired import PAIRED
+from progressive import PROGRESSIVE
+from style import STYLE
+from toy_points import TOYS
 from unpaired import UNPAIRED
 
-CHECKS = [*UNPAIRED, *PAIRED]
+CHECKS = [*TOYS, *UNPAIRED, *PAIRED, *STYLE, *GENERATIVE, *AUTOENCODERS, *PROGRESSIVE, *CONDITIONAL]
 RUNS = [
     pytest.param(check, control, seed, id=f"{check.name}-{control or 'check'}-{seed}")
     for check in CHECKS

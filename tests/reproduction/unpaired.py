@@ -185,6 +185,10 @@ DUAL_RATES: Final = [
     "training.optimizers.discriminators.lr=5.0e-4",
 ]
 
+# Judges of whole pictures, not of patches: a patch cannot know that all strokes lie a pixel beside where they belong.
+WHOLE: Final = "[c32k4s2 leaky, c64k4s2 batch leaky, c128k4s2 batch leaky, c1k4v]"
+WHOLE_CRITIC: Final = "[c32k4s2 leaky, c64k4s2 leaky, c128k4s2 leaky, c1k4v]"
+
 DUALGAN: Final = [
     Check(
         name=name,
@@ -195,26 +199,43 @@ DUALGAN: Final = [
             "edge",
             [
                 *SMALL_UNETS,
-                *SMALL_PATCHES,
+                *(f"networks.{judge}={{discriminator: stack, layers: {layers}}}" for judge in ("D_a", "D_b")),
                 *DUAL_RATES,
+                *more,
                 steps(count),
                 "training.batch_size=8",
             ],
             size=32,
         ),
-        bounds=[Bound(value="pixels", least=0.90), Bound(value="class agreement", least=0.75)],
+        bounds=[
+            Bound(value="pixels", least=0.90),
+            Bound(value="class agreement", least=0.75),
+            Bound(value="cycle L1", most=0.05),
+        ],
         controls={"no reconstruction": CYCLE_OFF["no cycle"]},
-        note="Learning rate 5e-4 in place of 5e-5, for a short training.",
+        note=(
+            "Learning rate 5e-4 in place of 5e-5, for a short training. Discriminators that see the whole picture: "
+            f"patches of 16 pixels let all strokes move by a pixel or two (pixels {missed}). The round trip is "
+            "judged as in C2: such small networks find edges without reconstruction too, but not the way back." + extra
+        ),
     )
-    for name, pipeline, form, count in (
-        ("C3_wasserstein", "dualgan", "Wasserstein critics", 1500),
-        ("C3_sigmoid", "dualgan_sigmoid", "sigmoid cross-entropy", 1500),
+    for name, pipeline, form, count, layers, more, missed, extra in (
+        (
+            "C3_wasserstein",
+            "dualgan",
+            "Wasserstein critics",
+            3000,
+            WHOLE_CRITIC,
+            ["training.optimizers.discriminators.clip_weights=0.05"],
+            0.795,
+            " Weights clipped at 0.05, within the paper's range: at 0.01 they moved too (pixels 0.788).",
+        ),
+        ("C3_sigmoid", "dualgan_sigmoid", "sigmoid cross-entropy", 3000, WHOLE, [], 0.793, ""),
     )
 ]
 
 DISCO_G: Final = (
-    "[c64k4s2 leaky, c128k4s2 batch leaky, c256k4s2 batch leaky, c100k4v batch leaky, "
-    "t256k4v batch relu, t128k4s2 batch relu, t64k4s2 batch relu, t*k4s2]"
+    "[c64k4s2 leaky, c128k4s2 batch leaky, c256k4s2 batch leaky, t128k4s2 batch relu, t64k4s2 batch relu, t*k4s2]"
 )
 DISCO_D: Final = "[c64k4s2 leaky, c128k4s2 batch leaky, c256k4s2 batch leaky, c1k4v]"
 DISCO_SWITCH: Final = 10_000 if FULL else 600
@@ -232,7 +253,7 @@ DISCOGAN: Final = [
                 *both("layers", DISCO_D, "D_a", "D_b"),
                 *(both("scale", 0.5, "G_ab", "G_ba", "D_a", "D_b") if not FULL else []),
                 *(f"schedules.{name}.boundaries=[{DISCO_SWITCH}]" for name in ("reconstruct", "fool", "match")),
-                steps(3000),
+                steps(4000),
                 "training.batch_size=64",
             ],
             size=32,
@@ -251,8 +272,9 @@ DISCOGAN: Final = [
         ],
         controls={"reconstruction one way": ("losses.cycle_b.weight=0",)},
         note=(
-            f"32 pixels, one halving less; the reconstruction switches at step {DISCO_SWITCH}. The bottleneck has no "
-            "bias towards keeping a pixel in its place, and no loss says which digit belongs to which outline."
+            f"32 pixels, one halving less; the reconstruction switches at step {DISCO_SWITCH}. The code is 4x4x256: "
+            "with one of 100 numbers, which has no bias towards keeping a pixel in its place, the networks find a "
+            "bijection between digits and outlines of other digits (class agreement 0.05), as no loss forbids."
         ),
     )
 ]
