@@ -47,7 +47,7 @@ FREE_TEXTS = re.compile(r"description|data\.(root|folder|folders.*)|networks\.\w
 NAMING = ("networks", "flow", "losses", "latents", "schedules")
 UNBOUNDED = re.compile(
     r"(phases\.\d+\.)?losses\.\w+\.(weight|a|b|c)|(schedules\.\w+|.*\.lr)\.(initial|final|values\.\d+)"
-    r"|turns\.\w+\.skip_below|data\.value_range\.0"
+    r"|turns\.\w+\.skip_below|data\.value_range\.0|latents\.\w+\.value"
 )
 SAMPLE = 25
 WORD = re.compile(r"[^\W\d]\w*")
@@ -92,6 +92,7 @@ def slip(word: str, chance: random.Random, taken: set[str] = frozenset()) -> str
         ways.append(word[: at + 1] + word[at:])
         ways += [word[:at] + word[at + 1 :]] if len(word) > 1 else []
         ways += [word[:at] + word[at + 1] + word[at] + word[at + 2 :]] if at + 1 < len(word) else []
+    ways = [way for way in ways if way.isidentifier() or not word.isidentifier()]  # else it is no name any more
     return chance.choice([way for way in ways if way != word and way not in taken])
 
 

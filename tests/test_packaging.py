@@ -104,6 +104,35 @@ def test_the_installed_version_meets_the_floor(requirement):
     assert wanted.specifier.contains(metadata.version(wanted.name), prereleases=True), metadata.version(wanted.name)
 
 
+FLOORS = {
+    "torch": ("2.10", "CVE-2026-24747: the restricted unpickler was bypassed"),
+    "pillow": ("12.3.0", "memory errors of its decoders, 2026"),
+    "onnx": ("1.22.0", "external data outside the model's folder"),
+    "onnxruntime": ("1.28", "external data: the fixes of December 2025 to June 2026"),
+    "safetensors": ("0.8.0", "checks of the header"),
+    "pyyaml": ("6.0", "its full loader runs code; only the scanner and parser are used"),
+    "lightning-fabric": ("2.6.6", "code from checkpoint hyperparameters was closed in 2.6.6"),
+}
+"""The lowest version that may be installed, and why; see SECURITY.md."""
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_the_floors_of_security_are_held(name):
+    packaging = pytest.importorskip("packaging.requirements")
+    version = pytest.importorskip("packaging.version")
+    floor, reason = FLOORS[name]
+    wanted = {r.name.lower(): r.specifier for r in map(packaging.Requirement, PROJECT["project"]["dependencies"])}[name]
+    lowest = [version.Version(each.version) for each in wanted if each.operator == ">="]
+    assert lowest, f"{name} has no floor"
+    assert max(lowest) >= version.Version(floor), reason
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8").lower()
+    assert name in text[text.index("## version floors") :]
+
+
+def test_no_package_that_once_was_malicious_is_asked_for():
+    assert not [line for line in PROJECT["project"]["dependencies"] if line.split(">")[0].strip() == "lightning"]
+
+
 def test_torch_and_torchvision_have_a_floor_and_no_cap():
     # A cap can select a CPU wheel from a local folder, because a local version sorts higher; see CONTRIBUTING.md.
     dependencies = PROJECT["project"]["dependencies"]
