@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -184,6 +185,22 @@ def test_draws_divergence_is_0_at_the_prior_whatever_the_number_of_steps(small_d
         with torch.no_grad():
             network.to_code.bias[: size // glimpses] = 2.0  # mean 2 in each of all numbers of all steps
         assert terms_of(game, batch_of(game))["prior"] == pytest.approx(2.0 * size)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_draw_is_exported_with_its_noise_as_an_input_for_any_number_of_pictures(small_data, tmp_path):
+    import translate
+
+    changes = ["training.observers=[metrics_file]", "export.reconstruct={inputs: [image, z], output: rebuilt}"]
+    run = train("draw", [*small_settings("draw", small_data), *changes], out=tmp_path / "run").folder
+    for name, inputs in (("generate", ["z"]), ("reconstruct", ["image", "z"])):
+        file = translate.export(run, name=name)
+        described = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+        assert [entry["name"] for entry in described["inputs"]] == inputs
+        assert described["dynamic_axes"][:1] == ["batch"]
+        assert described["outputs"][0]["dtype"] == "uint8"
+        assert described["outputs"][0]["value_range"] == [0, 1]
 
 
 # -- AAE --------------------------------------------------------------------------------------------------------------
