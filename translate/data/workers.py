@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import suppress
+from multiprocessing import connection
 from typing import Any, Final
 
 import torch
@@ -70,12 +71,14 @@ class Workers:
         while True:
             try:
                 batch: Prepared | Failure = next(self._iterator)
-            except RuntimeError as exc:
-                dead = [number for number, process in enumerate(self._processes) if not process.is_alive()]
+            except (RuntimeError, OSError, EOFError) as exc:
+                # The tensors of a batch are fetched from the process that made them: one that dies in between, or
+                # while it writes, is a broken connection here, which may be seen before its end is.
+                dead = self._dead(0.0 if isinstance(exc, RuntimeError) else _GRACE)
                 if dead:
                     raise self._died(dead[0]) from exc
                 if not str(exc).startswith("DataLoader timed out"):
-                    raise self._error("failed", str(exc).splitlines()[0], _LESS) from exc
+                    raise self._error("failed", f"{type(exc).__name__}: {exc}".splitlines()[0], _LESS) from exc
                 if time.monotonic() - begun >= self._limit:
                     raise self._hangs() from exc
             else:
@@ -96,6 +99,14 @@ class Workers:
             process.join(timeout=_GRACE)
             if process.is_alive():
                 process.kill()
+
+    def _dead(self, wait: float) -> list[int]:
+        """The processes that have ended, once one of them has, or after so many seconds."""
+        ended = connection.wait([process.sentinel for process in self._processes], timeout=wait)
+        for process in self._processes:
+            if process.sentinel in ended:  # it has let go of everything, and its exit code follows
+                process.join(timeout=_GRACE)
+        return [number for number, process in enumerate(self._processes) if not process.is_alive()]
 
     def _died(self, worker: int) -> MachineError:
         code = self._processes[worker].exitcode or 0

@@ -7,6 +7,8 @@ import multiprocessing
 import os
 import pickle
 import re
+import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -286,11 +288,19 @@ def test_a_worker_that_dies_is_a_machine_error() -> None:
     assert multiprocessing.active_children() == []
 
 
+def test_a_worker_that_dies_with_a_batch_that_nobody_has_fetched_yet() -> None:
+    iterator = Stream(Numbers(), settings(workers=1), batch_size=2).batches()
+    next(iterator)
+    time.sleep(0.5)  # the next batches wait in its memory
+    (worker,) = multiprocessing.active_children()
+    os.kill(worker.pid or 0, signal.SIGKILL)
+    with pytest.raises(MachineError, match=r"was killed by SIGKILL.*data\.workers"):
+        list(itertools.islice(iterator, 5))
+
+
 def test_a_worker_that_hangs_does_not_hang_the_run() -> None:
     class Slow(Numbers):
         def example(self, index: int, generator: np.random.Generator) -> Mapping[str, np.ndarray]:
-            import time
-
             time.sleep(600)
             return {}
 
@@ -313,8 +323,6 @@ def test_closing_and_dropping_end_the_workers() -> None:
 
 
 def test_workers_leave_requests_to_stop_to_their_parent() -> None:
-    import signal
-
     iterator = Stream(Numbers(), settings(workers=1), batch_size=2).batches()
     first = next(iterator)
     for worker in multiprocessing.active_children():
