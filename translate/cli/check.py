@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from translate.cli.progress import progress_bars
 from translate.errors import DataError, PipelineError
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
     from translate.data.examples import Examples
     from translate.data.request import Problems
-    from translate.data.survey import Progress, Survey
+    from translate.data.survey import Survey
     from translate.pipeline.settings import Pipeline
 
 
@@ -60,7 +59,7 @@ def command(
 
     refused = Problems()
     splits, missing = _opened(loaded, refused)
-    with _progress() as progress:
+    with progress_bars() as progress:
         found = survey(splits, others=refused.files, full=full, progress=progress)
     problems = list(dict.fromkeys([*(_line(error) for error in refused.errors), *(str(one) for one in found.wrong)]))
     remarks = [*missing, *(str(one) for one in found.remarks)]
@@ -131,22 +130,3 @@ def _checked(pipeline: Pipeline, examples: Examples, found: Survey, remarks: Seq
 
 def _line(error: DataError) -> str:
     return f"{error.where}: {error.sentences}" if error.where else error.sentences
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar for each stage on stderr; none where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        tasks = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
-
-        yield show

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from translate.evaluation.fitting import Progress
+from translate.cli.progress import progress_bars
 
 
 def command(
@@ -37,7 +34,7 @@ def command(
 
     from translate.evaluation import evaluate
 
-    with _progress() as progress:
+    with progress_bars() as progress:
         report = evaluate(
             run,
             split=split,
@@ -54,22 +51,3 @@ def command(
         typer.echo(f"warning: {warning}", err=True)
     for file in report.files:
         typer.echo(f"wrote {file}")
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar for each stage on stderr; none where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        tasks = {}
-
-        def show(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done)
-
-        yield show

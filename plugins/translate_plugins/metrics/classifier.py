@@ -12,8 +12,9 @@ from torch import Tensor
 from translate.errors import ComponentError
 from translate_plugins.metrics.assignment import matched
 from translate_plugins.metrics.checks import at_least_two, images_of, labels_of, not_empty
-from translate_plugins.metrics.classifier_network import FEATURES, SmallClassifier, repeatable, train_classifier
+from translate_plugins.metrics.classifier_network import FEATURES
 from translate_plugins.metrics.frechet import frechet_distance, frechet_interval
+from translate_plugins.metrics.judge import Judge
 
 FEW: Final = 2 * FEATURES  # examples below which a covariance of the features says little
 GOOD: Final = 0.9  # accuracy of the classifier below which its word counts little
@@ -62,11 +63,8 @@ class Classifier:
         fit_count: Annotated[int, Field(ge=1)] = 60_000,
         seed: Annotated[int, Field(ge=0)] = 0,
     ) -> None:
-        self._epochs, self._batch_size, self._lr, self._seed = epochs, batch_size, lr, seed
-        self._images: list[Tensor] = []
-        self._labels: list[Tensor] = []
-        self._device = torch.device("cpu")
-        self._network: SmallClassifier | None = None
+        del fit_count  # read by the evaluation
+        self._judge = Judge("classifier", epochs=epochs, batch_size=batch_size, lr=lr, seed=seed)
         self._of: list[Tensor] = []
         self._to: list[Tensor] = []
         self._seen: list[Tensor] = []
@@ -84,9 +82,7 @@ class Classifier:
             ComponentError: They do not belong together.
         """
         images = images_of("classifier", examples)
-        self._device = images.device
-        self._labels.append(labels_of("classifier", labels, len(images)).cpu())
-        self._images.append((images * 255).round().to(torch.uint8).cpu())
+        self._judge.keep(images, labels_of("classifier", labels, len(images)))
 
     def fitted(self) -> None:
         """Train on what was kept.
@@ -94,18 +90,7 @@ class Classifier:
         Raises:
             ComponentError: There is none, or the images are too small.
         """
-        not_empty("classifier", len(self._images))
-        images, labels = torch.cat(self._images), torch.cat(self._labels)
-        self._images, self._labels = [], []
-        self._network = train_classifier(
-            images,
-            labels,
-            self._device,
-            epochs=self._epochs,
-            batch_size=self._batch_size,
-            lr=self._lr,
-            seed=self._seed,
-        )
+        self._judge.train()
 
     def update(
         self, of: Any, to: Any = None, label: Any = None, partner: Any = None, to_label: Any = None, code: Any = None
@@ -197,15 +182,4 @@ class Classifier:
 
     def _look(self, value: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Features, class and confidence of each image, on the CPU."""
-        images = images_of("classifier", value)
-        network = self._network
-        if network is None or tuple(images.shape[1:]) != network.shape:
-            trained = "nothing" if network is None else "x".join(map(str, network.shape))
-            raise ComponentError(
-                f"classifier was trained on images of {trained} (got {'x'.join(map(str, images.shape[1:]))})",
-                fix="give `examples` and `labels`, with images of the same channels and size as `of` and `to`",
-            )
-        with torch.no_grad(), repeatable():
-            features = network.features(images.float())
-            confidence, seen = network(features).softmax(1).max(1)
-        return features.double().cpu(), seen.cpu(), confidence.double().cpu()
+        return self._judge.look(images_of("classifier", value))

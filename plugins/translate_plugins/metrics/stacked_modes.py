@@ -13,7 +13,7 @@ from torch import Tensor
 from translate.errors import ComponentError
 from translate_plugins.metrics.checks import images_of, labels_of, not_empty
 from translate_plugins.metrics.classifier import GOOD
-from translate_plugins.metrics.classifier_network import SmallClassifier, repeatable, train_classifier
+from translate_plugins.metrics.judge import Judge
 
 
 class StackedModes:
@@ -50,11 +50,8 @@ class StackedModes:
         seed: Annotated[int, Field(ge=0)] = 0,
     ) -> None:
         del fit_count  # read by the evaluation
-        self._classes, self._epochs, self._batch_size, self._lr, self._seed = classes, epochs, batch_size, lr, seed
-        self._images: list[Tensor] = []
-        self._labels: list[Tensor] = []
-        self._device = torch.device("cpu")
-        self._network: SmallClassifier | None = None
+        self._classes = classes
+        self._judge = Judge("stacked_modes", epochs=epochs, batch_size=batch_size, lr=lr, seed=seed)
         self._channels = 0
         self._seen: list[Tensor] = []
         self._confidence: list[Tensor] = []
@@ -71,10 +68,8 @@ class StackedModes:
             ComponentError: They do not belong together, or a label is too large.
         """
         images = images_of("stacked_modes", examples)
-        self._device = images.device
         digits = self._digits(labels_of("stacked_modes", labels, len(images)).cpu(), images.shape[1])
-        self._labels.append(digits.flatten())
-        self._images.append((images.flatten(0, 1)[:, None] * 255).round().to(torch.uint8).cpu())
+        self._judge.keep(images.flatten(0, 1)[:, None], digits.flatten())
         self._channels = images.shape[1]
 
     def fitted(self) -> None:
@@ -83,18 +78,7 @@ class StackedModes:
         Raises:
             ComponentError: There is none, or the images are too small.
         """
-        not_empty("stacked_modes", len(self._images))
-        images, labels = torch.cat(self._images), torch.cat(self._labels)
-        self._images, self._labels = [], []
-        self._network = train_classifier(
-            images,
-            labels,
-            self._device,
-            epochs=self._epochs,
-            batch_size=self._batch_size,
-            lr=self._lr,
-            seed=self._seed,
-        )
+        self._judge.train()
 
     def update(self, of: Any, to: Any = None, to_label: Any = None) -> None:
         """Judge a batch.
@@ -162,14 +146,10 @@ class StackedModes:
     def _look(self, value: Any) -> tuple[Tensor, Tensor]:
         """Class and confidence of each channel, N x channels, on the CPU."""
         images = images_of("stacked_modes", value)
-        shape, network = tuple(images.shape[1:]), self._network
-        if network is None or (self._channels, *network.shape[1:]) != shape:
-            known = "nothing" if network is None else "x".join(map(str, (self._channels, *network.shape[1:])))
+        if self._channels and images.shape[1] != self._channels:
             raise ComponentError(
-                f"stacked_modes was trained on stacks of {known} (got {'x'.join(map(str, shape))})",
-                fix="give `examples` and `labels`, with stacks of the same channels and size as `of`",
+                f"stacked_modes was trained on stacks of {self._channels} channels (got {images.shape[1]})",
+                fix="give `examples` and `labels`, with stacks of as many channels as `of`",
             )
-        with torch.no_grad(), repeatable():
-            logits = network(network.features(images.flatten(0, 1)[:, None].float()))
-            confidence, seen = logits.softmax(1).max(1)
-        return seen.view(len(images), -1).cpu(), confidence.view(len(images), -1).double().cpu()
+        _, seen, confidence = self._judge.look(images.flatten(0, 1)[:, None])
+        return seen.view(len(images), -1), confidence.view(len(images), -1)

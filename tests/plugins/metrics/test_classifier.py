@@ -85,7 +85,7 @@ def test_the_floor_is_the_distance_of_two_halves(metric):
     found = metric.compute()
     assert found["frechet"][0] == pytest.approx(0, abs=1e-6)
     order = torch.randperm(50, generator=torch.Generator().manual_seed(0x6861_6C66))
-    features = metric._network.features(images).double()
+    features = metric._judge.network.features(images).double()
     assert found["floor"] == pytest.approx(frechet_distance(features[order[:25]], features[order[25:]]), rel=1e-4)
 
 
@@ -125,18 +125,18 @@ def test_wrong_labels_teach_wrong_classes():
 def test_training_repeats_itself_and_leaves_the_global_generator_alone():
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first = trained(seed=3)._network.state_dict()
+    first = trained(seed=3)._judge.network.state_dict()
     assert torch.equal(before, torch.get_rng_state())
     torch.manual_seed(6)
-    second, third = trained(seed=3)._network.state_dict(), trained(seed=4)._network.state_dict()
+    second, third = trained(seed=3)._judge.network.state_dict(), trained(seed=4)._judge.network.state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["conv1.weight"], third["conv1.weight"])
-    assert not any(value.requires_grad for value in trained()._network.parameters())
+    assert not any(value.requires_grad for value in trained()._judge.network.parameters())
 
 
 def test_it_trains_where_gradients_are_off():
     with torch.no_grad():
-        assert trained()._network is not None
+        assert trained()._judge.network is not None
 
 
 def test_the_weights_start_as_torch_starts_them():

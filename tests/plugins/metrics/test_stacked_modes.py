@@ -91,7 +91,7 @@ def test_it_repeats_itself():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"of": torch.rand(2, 1, 20, 20)}, "trained on stacks of 3x20x20 .got 1x20x20"),
+        ({"of": torch.rand(2, 1, 20, 20)}, "trained on stacks of 3 channels .got 1"),
         ({"of": torch.rand(2, 3, 20, 20), "to": torch.rand(2, 3, 20, 20)}, "`to` and `to_label` together"),
         (
             {"of": torch.rand(2, 3, 20, 20), "to": torch.rand(2, 3, 20, 20), "to_label": torch.tensor([0, 27])},

@@ -211,7 +211,7 @@ def test_it_trains_through_every_stage_and_is_measured_and_exported_at_any(grown
 
     assert len((grown / "metrics.jsonl").read_text().splitlines()) == 9
     assert len(list((grown / "samples").iterdir())) == 10
-    for step, side in ((1, 4), (2, 8), (5, 16), (9, 64)):
+    for step, side in ((1, 4), (5, 16)):  # the last stage is exported with all shipped pipelines (slow)
         folder = grown / "checkpoints" / f"{step:06d}"
         assert measure(folder, device="cpu").values["diversity"] >= 0
         translate.export(folder, output=grown / f"{step}.onnx")
