@@ -7,7 +7,7 @@ from operator import add as plus
 
 from torch import Tensor
 
-from translate.errors import ComponentError
+from translate_plugins.operations.one_shape import of_one_shape
 
 
 def add(*values: Tensor) -> Tensor:
@@ -24,10 +24,5 @@ def add(*values: Tensor) -> Tensor:
     Raises:
         ComponentError: Nothing to add, or different shapes.
     """
-    # Compared one by one: sizes that the exporter traces as symbols cannot be put into a set.
-    if not values or any(value.shape != values[0].shape for value in values):
-        shapes = ", ".join("x".join(map(str, value.shape)) for value in values) or "nothing"
-        raise ComponentError(
-            f"add takes values of one shape (got {shapes})", fix="bring images to one size with resize(...)"
-        )
+    of_one_shape("add", values, fix="bring images to one size with resize(...)")
     return reduce(plus, values)

@@ -7,7 +7,7 @@ from operator import mul
 
 from torch import Tensor
 
-from translate.errors import ComponentError
+from translate_plugins.operations.one_shape import of_one_shape
 
 
 def multiply(*values: Tensor) -> Tensor:
@@ -25,11 +25,6 @@ def multiply(*values: Tensor) -> Tensor:
     Raises:
         ComponentError: Nothing to multiply, or different shapes.
     """
-    # Compared one by one: sizes that the exporter traces as symbols cannot be put into a set.
-    if not values or any(value.shape != values[0].shape for value in values):
-        shapes = ", ".join("x".join(map(str, value.shape)) for value in values) or "nothing"
-        raise ComponentError(
-            f"multiply takes values of one shape (got {shapes})",
-            fix="give an embedding the form of what it meets, as in `{generator: embedding, makes: z}`",
-        )
+    fix = "give an embedding the form of what it meets, as in `{generator: embedding, makes: z}`"
+    of_one_shape("multiply", values, fix=fix)
     return reduce(mul, values)

@@ -115,18 +115,25 @@ def test_speed_and_time_left_count_from_where_the_run_went_on(run, monkeypatch, 
     assert "2.0 steps/s  0:00:20 left" in capsys.readouterr().err
 
 
-def test_a_bar_on_a_terminal(run, monkeypatch):
-    class Tty(io.StringIO):
-        def isatty(self):
-            return True
+class Tty(io.StringIO):
+    def isatty(self):
+        return True
 
+
+def on_a_terminal(monkeypatch) -> Tty:
+    """Put a terminal in the place of stderr; to be called in the test, as pytest puts its own there between phases."""
     stream = Tty()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "160")
+    return stream
+
+
+def test_a_bar_on_a_terminal(run, monkeypatch):
+    terminal = on_a_terminal(monkeypatch)
     monkeypatch.delenv("NO_COLOR", raising=False)
     play(hooks(Terminal()), run)
-    text = stream.getvalue()
+    text = terminal.getvalue()
     assert "20/100" in text
     assert "l1 2" in text
     assert "facades [b]" in text  # not taken for markup
@@ -151,19 +158,12 @@ def test_what_an_observer_says_is_a_line(run, capsys):
 
 
 def test_what_an_observer_says_stands_above_the_bar(run, monkeypatch):
-    class Tty(io.StringIO):
-        def isatty(self):
-            return True
-
-    stream = Tty()
-    monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "160")
+    terminal = on_a_terminal(monkeypatch)
     hook = hooks(Terminal())
     hook.translate_run_started(run=run)
     hook.translate_noticed(run=run, step=7, notice=NOTICE)
     hook.translate_run_finished(run=run, step=7, reason="done")
-    assert stream.getvalue().count("health: all [alike]. Try: a lower lr; a pool.") == 1
+    assert terminal.getvalue().count("health: all [alike]. Try: a lower lr; a pool.") == 1
 
 
 def test_what_is_measured_is_not_among_the_losses_of_the_line(run, capsys):

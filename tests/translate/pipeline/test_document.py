@@ -8,6 +8,7 @@ import random
 import time
 
 import pytest
+from support_mutants import mutant
 
 from translate.errors import PipelineError, Position
 from translate.pipeline.document import MAX_BYTES, Document, parse_document, read_document
@@ -275,35 +276,6 @@ def test_a_pipe_is_refused_without_waiting(tmp_path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     with pytest.raises(PipelineError, match="is not a file"):
         read_document(tmp_path / "pipe.yaml")
-
-
-def mutant(rng: random.Random, content: bytes) -> bytes:
-    """One to four damages: bytes changed, removed, inserted, a piece doubled or moved, the end cut off."""
-    data = bytearray(content)
-    snippets = (
-        b"\t \0 &a *a *adam !!x [ ] { } \n : - ? | > ' \" % @ \xff \xef\xbb\xbf --- \\U # <<: 1e999 \xc2\x85".split(
-            b" "
-        )
-    )
-    for _ in range(rng.randint(1, 4)):
-        at, size = rng.randrange(len(data)), rng.randint(1, 30)
-        match rng.randrange(6):
-            case 0:
-                data[at] = rng.randrange(256)
-            case 1:
-                del data[at : at + size]
-            case 2:
-                data[at:at] = rng.choice([b"", b" ", b"\n"]) + rng.choice(snippets) + rng.choice([b"", b" ", b"\n"])
-            case 3:
-                data[at:at] = data[at : at + size] * rng.randint(1, 4)
-            case 4:
-                piece = data[at : at + size]
-                del data[at : at + size]
-                data[(target := rng.randrange(len(data) + 1)) : target] = piece
-            case 5 if rng.random() < 0.2:
-                del data[at:]
-        data = data or bytearray(b" ")
-    return bytes(data)
 
 
 def test_mutants_raise_nothing_but_pipeline_errors() -> None:
