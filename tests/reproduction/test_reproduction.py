@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import harness
 import pytest
@@ -25,6 +26,7 @@ RUNS = [
     for seed in harness.SEEDS
 ]
 found: dict[tuple[str, str], list[bool]] = {}
+best: dict[str, list[bool]] = {}
 
 
 @pytest.mark.reproduction
@@ -44,6 +46,8 @@ def test_run(check: harness.Check, control: str, seed: int, shared_data: Path, t
     state = "reached" if entry["reached"] else "missed"
     print(f"\n{check.name} {control or 'check'} seed {seed}: {entry['values']} {state}")
     found.setdefault((check.name, control), []).append(bool(entry["reached"]))
+    if not control:
+        best.setdefault(check.name, []).append(check.is_best(values))
 
 
 @pytest.mark.reproduction
@@ -54,6 +58,8 @@ def test_claim(check: harness.Check) -> None:
     if len(own) < 2:
         pytest.skip(f"{len(own)} seeds of {check.name} were run here")
     assert sum(own) * 3 >= 2 * len(own), f"{sum(own)} of {len(own)} seeds reach the bounds"
+    if len(own) >= harness.SEEDS_NEEDED:
+        assert any(best[check.name]), f"no seed reaches {'; '.join(map(str, check.best))}"
     for control in check.controls:
         assert not any(found.get((check.name, control), [])), f"the control '{control}' reaches the bounds"
 
@@ -68,3 +74,33 @@ def test_a_bound_bites() -> None:
     assert not bound.holds({"x": 1.1})
     assert not bound.holds({"x": float("nan")})
     assert not bound.holds({})
+
+
+def entries(*values: float) -> list[dict[str, Any]]:
+    """Records of a check whose seeds found these values, with a control that missed."""
+    check = harness.Check(
+        name="A0_x",
+        claim="",
+        needs=[],
+        measure=lambda _: {},
+        bounds=[harness.Bound(value="x", least=0.5)],
+        best=[harness.Bound(value="x", least=0.9)],
+        controls={"broken": ()},
+    )
+    own = [harness.record(check, seed=n, control="", values={"x": x}, seconds=1) for n, x in enumerate(values)]
+    return [*own, harness.record(check, seed=0, control="broken", values={"x": 0}, seconds=1)]
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ((0.6, 0.6, 0.95), "**Reached**"),
+        ((0.6, 0.1, 0.95), "**Reached**"),
+        ((0.6, 0.6, 0.6), "**Missed**"),  # none is as good as the best must be
+        ((0.1, 0.1, 0.95), "**Missed**"),
+        ((0.95, 0.95), "**Incomplete**"),
+    ],
+)
+def test_the_verdict_counts_seeds_and_asks_more_of_the_best(values, verdict, monkeypatch) -> None:
+    monkeypatch.delenv("REPRODUCTION_RECORD", raising=False)
+    assert harness.verdict(entries(*values)).startswith(verdict)
