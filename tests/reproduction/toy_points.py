@@ -293,23 +293,32 @@ CLIPPED: Final = [
 
 # -- A5: WGAN-GP ------------------------------------------------------------------------------------------------------
 
-PENALTY: Final = [
-    "losses.adversarial.loss=wasserstein",
-    "flow.between=mix(point, fake)",
-    "losses.penalty={loss: gradient_penalty, of: D(between), at: between, weight: 10}",
-    "turns.discriminators=5",
-    "training.optimizers.generators={name: adam, lr: 0.0005, betas: [0.5, 0.9]}",
-    "training.optimizers.discriminators={name: adam, lr: 0.0005, betas: [0.5, 0.9]}",
-    "networks.G.layers=[fc256 relu, fc256 relu, fc256 relu, fc*]",
-    "networks.D.layers=[fc256 leaky, fc256 leaky, fc256 leaky, fc1]",
-]
+PENALTY_WEIGHT: Final = 1
+
+
+def penalty(small: int, full: int) -> list[str]:
+    """The settings of WGAN-GP for so many steps, with a rate that falls to 0 over the second half."""
+    count = full if FULL else small
+    rate = f"{{schedule: linear, initial: 0.001, final: 0.0, start: {count // 2}, end: {count}}}"
+    return [
+        "losses.adversarial.loss=wasserstein",
+        "flow.between=mix(point, fake)",
+        f"losses.penalty={{loss: gradient_penalty, of: D(between), at: between, weight: {PENALTY_WEIGHT}}}",
+        "turns.discriminators=5",
+        *(
+            f"training.optimizers.{side}={{name: adam, lr: {rate}, betas: [0.5, 0.9]}}"
+            for side in ("generators", "discriminators")
+        ),
+        "networks.G.layers=[fc128 relu, fc128 relu, fc128 relu, fc*]",
+        f"training.steps={count}",
+    ]
 
 
 def penalised(run: Run) -> Values:
     """Train WGAN-GP on the grid and on the roll."""
-    folder, first = trained("mixture", [*GRID, *PENALTY, steps(4000, 20_000)], run, name="grid")
+    folder, first = trained("mixture", [*GRID, *penalty(6000, 20_000)], run, name="grid")
     roll = ["data.law=swiss_roll", "evaluation.metrics=null"]
-    rolled, second = trained("mixture", [*roll, *PENALTY, steps(1500, 10_000)], run, name="roll")
+    rolled, second = trained("mixture", [*roll, *penalty(2000, 10_000)], run, name="roll")
     players = Players(rolled)
     return {
         **found(folder),
@@ -344,6 +353,11 @@ PENALISED: Final = [
             Bound(value="slope on the roll", least=0.8, most=1.2),
         ],
         controls={"no penalty": ("losses.penalty.weight=1.0e-9",)},  # with 0 the critic is refused as unbounded
+        note=(
+            f"A penalty weight of {PENALTY_WEIGHT} in place of 10, which on points of the plane holds the critic back: "
+            "with 10 and 4,000 steps 12 modes and a quality of 0.01; with 0.1 (and 3,000) 25 modes and 0.30, but a "
+            "slope of 2.9."
+        ),
     )
 ]
 
