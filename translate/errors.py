@@ -11,6 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+ANYTHING: Final = (Exception, SystemExit)
+"""What a component's code may raise: `sys.exit()` in it must not end a training without a word, and with code 0."""
+
 
 class TranslateError(Exception):
     """Base of all errors that are the user's to mend, never raised itself.

@@ -19,18 +19,15 @@ from translate.signatures import marked
 from translate.specs import Image
 from translate_datasets._drawing.classes import CLASSES, PALETTE
 from translate_datasets._drawing.render import draw_pair
+from translate_datasets.made import SPLIT_CODES, example_count
 
 __all__ = ["CLASSES", "PALETTE", "Drawn", "drawn"]
 
 Direction = Literal["labels_to_photo", "photo_to_labels"]
 
-UNLIMITED: Final = 2**31 - 1
-"""Length of a data set without end: every position is a new example."""
-
 DEFAULT_SIZE: Final = (64, 64)
 """Height and width where the pipeline gives none."""
 
-_SPLIT_CODES: Final[Mapping[Split, int]] = {"train": 0, "val": 1, "test": 2}
 _LAYOUT, _MATERIAL = 0, 1
 
 
@@ -100,7 +97,7 @@ class Drawn:
         return f"drawn example {index} of '{self._split}' (seed {self._seed})"
 
     def _stream(self, index: int, part: int) -> np.random.Generator:
-        return np.random.default_rng([self._seed, _SPLIT_CODES[self._split], index, part])
+        return np.random.default_rng([self._seed, SPLIT_CODES[self._split], index, part])
 
 
 @marked(field_names=("source", "target"))
@@ -130,11 +127,10 @@ def drawn(
     Returns:
         The data set with the fields `source` and `target`, both of 3 channels.
     """
-    counts = {"train": UNLIMITED if count is None else count, "val": val_count, "test": test_count}
     return Drawn(
         split=request.split,
         size=request.image_size or DEFAULT_SIZE,
-        count=counts[request.split],
+        count=example_count(request.split, train=count, val=val_count, test=test_count),
         direction=direction,
         seed=request.seed if seed is None else seed,
         value_range=request.value_range,

@@ -51,7 +51,7 @@ def idx(
         channels: Channels of the pictures; as in the file when not given.
         val_share: Share of the training file that is the validation split and not trained on.
         binarise: Make every value black or white. `sampled`: white with the probability of its grey, drawn once for
-            each picture and the same in every run, as the binarised MNIST on which likelihoods are compared
+            each pixel of a picture and the same in every run, as the binarised MNIST on which likelihoods are compared
             (Salakhutdinov & Murray 2008, "On the quantitative analysis of deep belief networks"; their own draw is
             another one). `threshold`: white from half on, which is easier to predict, so that its likelihoods do not
             compare.
@@ -132,6 +132,7 @@ class IdxSet:
         if binarise != "off" and size != (height, width):
             raise ComponentError(
                 f"binarised pictures keep their size, {height}x{width} (got image_size {size[0]}x{size[1]})",
+                where="data.binarise",
                 fix="leave out data.image_size, or data.binarise",
             )
         self._binarise: Binarise = binarise
@@ -158,8 +159,9 @@ class IdxSet:
         picture = as_channels(self._pictures[index], self.spec.channels)
         if self._binarise == "off":
             return picture
-        # Of 255 equally likely limits, 0 to 254, a grey of v is above v: white with probability v / 255.
-        limits = np.random.default_rng([self._draw, index]).integers(0, 255, picture.shape)
+        # Of 255 equally likely limits, 0 to 254, a grey of v is above v: white with probability v / 255. The channels
+        # of a pixel share its limit: grey stays grey, however many channels it is given in.
+        limits = np.random.default_rng([self._draw, index]).integers(0, 255, (*picture.shape[:2], 1))
         white = picture > (limits if self._binarise == "sampled" else _HALF)
         return np.where(white, np.uint8(255), np.uint8(0))
 

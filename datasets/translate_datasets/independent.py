@@ -32,6 +32,11 @@ def independent_indices(counts: Mapping[str, int], index: int, generator: np.ran
     return {name: index if name == walked else int(generator.integers(count)) for name, count in counts.items()}
 
 
+def draws(request: DataRequest) -> bool:
+    """Whether what is not walked is drawn: in training, but not where all problems are looked for."""
+    return request.split == "train" and request.problems is None
+
+
 def longest(counts: Mapping[str, int]) -> str:
     """The name of the largest count, the first of several."""
     return max(counts, key=counts.__getitem__)
@@ -41,7 +46,7 @@ class Independent:
     """Sets of pictures as one dataset: an example holds one picture of each, and they have nothing to do with another.
 
     Args:
-        request: Says which split: in training, all but the longest set are drawn at random.
+        request: Says which split: in training, all but the longest set are drawn at random (see `draws`).
         sets: The pictures of each field.
         labels: Fields that give the class of another field's picture, by name; left out where that has no classes.
     """
@@ -52,7 +57,7 @@ class Independent:
         self, request: DataRequest, sets: Mapping[str, PictureSet], labels: Mapping[str, str] | None = None
     ) -> None:
         self._sets = dict(sets)
-        self._training = request.split == "train"
+        self._draws = draws(request)
         self._labels = {label: name for label, name in (labels or {}).items() if sets[name].classes}
         self._counts = {name: len(pictures) for name, pictures in sets.items()}
         self._walked = longest(self._counts)
@@ -67,7 +72,7 @@ class Independent:
 
     def example(self, index: int, generator: np.random.Generator) -> Mapping[str, Array]:
         """One picture of each set, with their classes."""
-        found = independent_indices(self._counts, index, generator if self._training else None)
+        found = self._found(index, generator)
         pictures = {name: self._sets[name].read(found[name]) for name in self._sets}
         labels = {key: np.asarray(self._sets[of].label(found[of]), np.int64) for key, of in self._labels.items()}
         return {**pictures, **labels}
@@ -82,7 +87,14 @@ class Independent:
 
     def where(self, index: int) -> str:
         """The pictures; in training only that of the longest set, as the others are drawn."""
-        if self._training:
-            return self._sets[self._walked].where(index)
-        found = independent_indices(self._counts, index, None)
-        return " and ".join(self._sets[name].where(found[name]) for name in self._sets)
+        return self._sets[self._walked].where(index) if self._draws else self._where(self._found(index))
+
+    def where_drawn(self, index: int, generator: np.random.Generator) -> str:
+        """All pictures of the example that the generator gives."""
+        return self._where(self._found(index, generator))
+
+    def _found(self, index: int, generator: np.random.Generator | None = None) -> dict[str, int]:
+        return independent_indices(self._counts, index, generator if self._draws else None)
+
+    def _where(self, found: Mapping[str, int]) -> str:
+        return " and ".join(pictures.where(found[name]) for name, pictures in self._sets.items())

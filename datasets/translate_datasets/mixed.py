@@ -14,7 +14,7 @@ from translate.errors import DataError
 from translate.pictures import shown
 from translate.specs import Image
 from translate_datasets.folders import Files, Found, Shares, by_stem, check_shares, find_pictures, in_split
-from translate_datasets.independent import independent_indices, longest
+from translate_datasets.independent import draws, independent_indices, longest
 from translate_datasets.paired_folders import Folders, check_shapes
 from translate_datasets.picture_sets import FileSet
 from translate_datasets.reading import CacheSize, Channels, Reader
@@ -84,9 +84,9 @@ class Mixed:
         self._first, self._second = first, second
         places = [{pictures.name(index): index for index in range(len(pictures))} for pictures in (first, second)]
         self._pairs = [(places[0][name], places[1][name]) for name in pairs]
-        self._training = request.split == "train"
+        self._draws = draws(request)
         self._counts = {"pair": len(pairs), "a": len(first), "b": len(second)}
-        self._walked = longest(self._counts) if self._training else "pair"
+        self._walked = longest(self._counts) if request.split == "train" else "pair"
         self.fields: Mapping[str, Image] = {
             "source": first.spec, "target": second.spec, "a": first.spec, "b": second.spec
         }  # fmt: skip
@@ -96,10 +96,10 @@ class Mixed:
 
     def example(self, index: int, generator: np.random.Generator) -> Mapping[str, Array]:
         """A pair, and two pictures that have nothing to do with it or with one another."""
-        found = independent_indices(self._counts, index, generator if self._training else None)
+        found = self._found(index, generator)
         source, target = self._pairs[found["pair"]]
         pair = {"source": self._first.read(source), "target": self._second.read(target)}
-        check_shapes(pair, self._where(found["pair"]))
+        check_shapes(pair, self._both(source, target))
         return {**pair, "a": self._first.read(found["a"]), "b": self._second.read(found["b"])}
 
     def files(self) -> Mapping[str, Sequence[Path]]:
@@ -115,14 +115,26 @@ class Mixed:
         return (self._first if self._walked == "a" else self._second).name(index)
 
     def where(self, index: int) -> str:
-        """The two files of the pair; in training, where the pair may be drawn, the files of what is walked."""
+        """The files; in training only those of what is walked, as the others are drawn."""
+        if not self._draws:
+            return self._where(self._found(index))
         if self._walked == "pair":
-            return self._where(index)
+            return self._both(*self._pairs[index])
         return (self._first if self._walked == "a" else self._second).where(index)
 
-    def _where(self, pair: int) -> str:
-        source, target = self._pairs[pair]
-        return f"{self._first.where(source)} and {self._second.where(target)}"
+    def where_drawn(self, index: int, generator: np.random.Generator) -> str:
+        """All files of the example that the generator gives."""
+        return self._where(self._found(index, generator))
+
+    def _found(self, index: int, generator: np.random.Generator | None = None) -> dict[str, int]:
+        return independent_indices(self._counts, index, generator if self._draws else None)
+
+    def _where(self, found: Mapping[str, int]) -> str:
+        pair, others = self._both(*self._pairs[found["pair"]]), self._both(found["a"], found["b"])
+        return pair if pair == others else f"{pair} and {others}"
+
+    def _both(self, first: int, second: int) -> str:
+        return f"{self._first.where(first)} and {self._second.where(second)}"
 
 
 def _check_mixture(found: Found, both: Sequence[str], split: str, folders: Sequence[str]) -> None:

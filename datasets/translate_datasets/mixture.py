@@ -15,18 +15,16 @@ from pydantic import Field
 
 from translate import Vector, marked
 from translate.data import Array, DataRequest
+from translate.data.request import Split
 from translate.errors import DataError
+from translate_datasets.made import SPLIT_CODES, example_count
 
 Law = Literal["ring", "grid", "swiss_roll", "two_point", "gaussian"]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
-UNLIMITED: Final = 2**31 - 1
-"""Length of a data set without end: every position is a new example."""
-
 _BLOCK: Final = 4096
 _KEPT_BLOCKS: Final = 64
-_SPLIT_CODES: Final = {"train": 0, "val": 1, "test": 2}
 _TURNS: Final = 4.5 * math.pi  # the angle at which the roll ends, and its length there before scaling
 
 
@@ -54,7 +52,7 @@ class Mixture:
 
     Args:
         law: Which one.
-        modes: Number of modes; not used by the roll.
+        modes: Number of modes; 0 for the roll.
         scale: Length that fixes where the modes are; see `mixture`.
         sigma: Standard deviation of each coordinate around its mode.
         share: Probability of the upper one of two points.
@@ -64,11 +62,11 @@ class Mixture:
     """
 
     def __init__(
-        self, *, law: Law, modes: int, scale: float, sigma: float, share: float, split: str, count: int, seed: int
+        self, *, law: Law, modes: int, scale: float, sigma: float, share: float, split: Split, count: int, seed: int
     ) -> None:
         self._law, self._scale, self._sigma, self._share = law, scale, sigma, share
         self._split, self._count, self._seed = split, count, seed
-        self.centres: Array | None = None if law == "swiss_roll" else centres(law, modes, scale)
+        self.centres = centres(law, modes, scale)
         size = LAWS[law].size
         self.fields: Mapping[str, Vector] = {"point": Vector(size), "centre": Vector(size), "sigma": Vector(1)}
         self._blocks: dict[int, tuple[Array, Array]] = {}
@@ -130,8 +128,8 @@ class Mixture:
         return self._blocks[number]
 
     def _drawn(self, number: int) -> tuple[Array, Array]:
-        generator = np.random.default_rng([self._seed, _SPLIT_CODES[self._split], number])
-        if self.centres is None:
+        generator = np.random.default_rng([self._seed, SPLIT_CODES[self._split], number])
+        if self._law == "swiss_roll":
             angle = 1.5 * math.pi * (1.0 + 2.0 * generator.random(_BLOCK))
             curve = np.stack([np.cos(angle), np.sin(angle)], axis=1) * angle[:, None]
             middle = curve * (self._scale / _TURNS)
@@ -144,7 +142,7 @@ class Mixture:
 
 
 def centres(law: Law, modes: int, scale: float) -> Array:
-    """The means of a law's modes, modes x size.
+    """The means of a law's modes, modes x size; none of a curve.
 
     >>> centres("two_point", 2, 1.0).tolist()
     [[-1.0], [1.0]]
@@ -167,10 +165,12 @@ def centres(law: Law, modes: int, scale: float) -> Array:
         return np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
     if modes != LAWS[law].modes:
         raise DataError(
-            f"the law {law} has {LAWS[law].modes} mode{'s' * (LAWS[law].modes > 1)} (got {modes})",
+            f"the law {law} has {LAWS[law].modes or 'no'} mode{'s' * (LAWS[law].modes != 1)} (got {modes})",
             where="data.modes",
             fix="leave data.modes out, or choose `law: ring` or `law: grid`",
         )
+    if law == "swiss_roll":
+        return np.empty((0, 2))
     return np.array([[-scale], [scale]]) if law == "two_point" else np.array([[scale]])
 
 
@@ -183,7 +183,7 @@ def mixture(
     modes: Count | None = None,
     scale: Positive | None = None,
     sigma: Annotated[float, Field(ge=0)] | None = None,
-    share: Annotated[float, Field(gt=0, lt=1)] = 0.5,
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None,
     count: Count | None = None,
     val_count: Count = 2500,
     test_count: Count = 2500,
@@ -209,10 +209,11 @@ def mixture(
     Args:
         request: Split and seed; toy points have no size.
         law: Which distribution.
-        modes: Number of modes of the ring, or of the grid (a square number); the table's where null.
+        modes: Number of modes of the ring, or of the grid (a square number); the table's where null. The other laws
+            have no other number, and the roll has none.
         scale: Length that fixes where the modes are; the table's where null.
         sigma: Standard deviation of each coordinate around its mode; the table's where null.
-        share: Probability of the upper one of `two_point`.
+        share: Probability of the upper one of `two_point`, which alone has it; 0.5 where null.
         count: Training examples in one epoch; null for no end, every position a new example.
         val_count: Validation examples.
         test_count: Test examples; 2,500 are what the papers measure on.
@@ -222,17 +223,19 @@ def mixture(
         The data set with the fields `point`, `centre` and `sigma`.
 
     Raises:
-        DataError: The law cannot have so many modes.
+        DataError: The law cannot have so many modes, or has no `share`.
     """
     default = LAWS[law]
-    counts = {"train": UNLIMITED if count is None else count, "val": val_count, "test": test_count}
+    if share is not None and law != "two_point":
+        what = f"the law {law} has no share (got {share:g})"
+        raise DataError(what, where="data.share", fix="leave data.share out, or choose `law: two_point`")
     return Mixture(
         law=law,
         modes=default.modes if modes is None else modes,
         scale=default.scale if scale is None else scale,
         sigma=default.sigma if sigma is None else sigma,
-        share=share,
+        share=0.5 if share is None else share,
         split=request.split,
-        count=counts[request.split],
+        count=example_count(request.split, train=count, val=val_count, test=test_count),
         seed=request.seed if seed is None else seed,
     )

@@ -96,7 +96,7 @@ class SideBySide:
         return {name: as_channels(half, self.fields[name].channels, where=where) for name, half in halves.items()}
 
     def files(self) -> Mapping[str, Sequence[Path]]:
-        """The files, which both fields come from."""
+        """The files, under one key that is no field's: each of them holds both fields."""
         return {"source and target": self._paths}
 
     def name(self, index: int) -> str:

@@ -62,7 +62,7 @@ class StackedDigits:
 
     def example(self, index: int, generator: np.random.Generator) -> Mapping[str, Array]:
         """A stack, with its class."""
-        places = self._drawn(index, generator) if self._training else self._fixed(index)
+        places = self._places(index, generator)
         image = np.concatenate([self._pictures.read(place) for place in places], axis=2)
         if not self._kinds:
             return {"image": image}
@@ -77,8 +77,17 @@ class StackedDigits:
 
     def where(self, index: int) -> str:
         """The pictures; in training only that of the first channel, as the others are drawn."""
-        places = [index] if self._training else self._fixed(index)
+        return self._where([index] if self._training else self._fixed(index))
+
+    def where_drawn(self, index: int, generator: np.random.Generator) -> str:
+        """All pictures of the example that the generator gives."""
+        return self._where(self._places(index, generator))
+
+    def _where(self, places: Sequence[int]) -> str:
         return " and ".join(self._pictures.where(place) for place in places)
+
+    def _places(self, index: int, generator: np.random.Generator) -> list[int]:
+        return self._drawn(index, generator) if self._training else self._fixed(index)
 
     def _drawn(self, index: int, generator: np.random.Generator) -> list[int]:
         return [index, *(int(generator.integers(len(self))) for _ in range(1, STACKED))]

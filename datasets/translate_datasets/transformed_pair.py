@@ -115,3 +115,7 @@ class TransformedPair:
     def where(self, index: int) -> str:
         """The pictures; in training only that of `a`, as the other is drawn."""
         return self._drawn.where(index)
+
+    def where_drawn(self, index: int, generator: np.random.Generator) -> str:
+        """Both pictures of the example that the generator gives."""
+        return self._drawn.where_drawn(index, generator)

@@ -17,7 +17,8 @@ from translate.specs import Image
 from translate_datasets._drawing.classes import COLOURS, INDEX
 from translate_datasets._drawing.layout import compose
 from translate_datasets._drawing.render import draw_pair, paint
-from translate_datasets.drawn import CLASSES, PALETTE, UNLIMITED, drawn
+from translate_datasets.drawn import CLASSES, PALETTE, drawn
+from translate_datasets.made import UNLIMITED
 
 
 def make(split="train", size=(64, 64), seed=3, **choices):

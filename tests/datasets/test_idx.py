@@ -294,9 +294,20 @@ def test_a_threshold_is_half(tmp_path: Path) -> None:
     assert np.array_equal(data.example(0, GENERATOR)["image"][:, :, 0], np.where(steps[0] >= 128, 255, 0))
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+def test_binarised_pictures_are_the_same_in_any_number_of_channels(tmp_path: Path, channels: int) -> None:
+    root = grey(tmp_path, 128)
+    single, several = (opened(root, binarise="sampled", channels=count) for count in (1, channels))
+    for index in range(5):
+        one, many = (data.example(index, GENERATOR)["image"] for data in (single, several))
+        assert np.array_equal(many[:, :, :3], np.repeat(one, 3, axis=2))
+        assert (many[:, :, 3:] == 255).all()
+
+
 def test_binarised_pictures_keep_their_size(tmp_path: Path) -> None:
     root = grey(tmp_path, 9)
     wanted = r"binarised pictures keep their size, 16x16 \(got image_size 8x8\).*leave out data.image_size"
-    with pytest.raises(ComponentError, match=wanted):
+    with pytest.raises(ComponentError, match=wanted) as caught:
         idx(ask("test"), root=str(root), binarise="sampled")
+    assert caught.value.where == "data.binarise"
     assert len(idx(ask("test", image_size=(16, 16)), root=str(root), binarise="sampled")) == 40

@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 from dataset_files import GENERATOR, ask, fill, picture, stems, values
 
-from translate.data import Dataset
+from translate.data import DataRequest, Dataset
+from translate.data.examples import Examples
+from translate.data.request import Problems
 from translate.data.stream import Stream, StreamSettings
+from translate.data.survey import survey
 from translate.errors import ComponentError, DataError
 from translate.pictures import write_picture
 from translate.specs import Image, Label
@@ -96,6 +99,27 @@ def test_validation_and_test_walk_both(both: Path) -> None:
     ]
     assert [data.name(index) for index in range(3)] == ["n000", "n001", "n002"]
     assert data.where(2) == f"{both / 'test' / 'A' / 'n000.png'} and {both / 'test' / 'B' / 'n002.png'}"
+
+
+def test_where_all_problems_are_looked_for_both_are_walked(both: Path) -> None:
+    request = DataRequest(split="train", image_size=(8, 8), seed=0, problems=Problems())
+    data = unpaired_folders(request, root=str(both))
+    assert [values(data, index) for index in (0, 5, 11)] == [{"a": n, "b": 100 + n % 5} for n in (0, 5, 11)]
+    assert data.where(7) == f"{both / 'train' / 'A' / 'n007.png'} and {both / 'train' / 'B' / 'n002.png'}"
+
+
+def test_a_picture_of_the_shorter_folder_that_does_not_fit_is_found_and_named(both: Path) -> None:
+    bad = both / "train" / "B" / "n003.png"
+    write_picture(bad, picture(103, 1, (3, 4)))
+    settings = StreamSettings(image_size=(5, 4), transforms=[{"RandomCrop": [5, 4]}])
+    request = DataRequest(split="train", image_size=(5, 4), seed=0, problems=Problems())
+    found = survey({"train": Examples(unpaired_folders(request, root=str(both)), settings)}).wrong
+    assert found
+    assert all(str(bad) in finding.where for finding in found)
+    stream = Stream(unpaired(both), settings, batch_size=1)
+    with pytest.raises(DataError, match=r"cannot be applied to .*b 3x4") as caught:
+        list(itertools.islice(stream.batches(), 100))
+    assert str(caught.value.where).endswith(f" and {bad}")
 
 
 def test_each_field_has_its_own_geometry(tmp_path: Path) -> None:

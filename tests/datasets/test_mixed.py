@@ -13,10 +13,11 @@ import pytest
 import torch
 from dataset_files import GENERATOR, ask, fill, picture, stems, values
 
-from translate.data import Dataset
+from translate.data import DataRequest, Dataset
+from translate.data.request import Problems
 from translate.data.stream import Stream, StreamSettings
 from translate.errors import DataError
-from translate.pictures import write_picture
+from translate.pictures import read_picture, write_picture
 from translate.specs import Image
 from translate_datasets.mixed import mixed
 
@@ -71,9 +72,19 @@ def test_names_are_those_of_what_is_walked(some: Path) -> None:
     swapped = opened(some, folders=["B", "A"])
     assert [swapped.name(index) for index in (0, 9)] == ["n000", "n009"]
     assert {values(swapped, 0)["source"] for _ in range(40)} == {102, 103, 104}
+    drawn, example = (made(3, np.random.default_rng(5)) for made in (opened(some).where_drawn, opened(some).example))
+    files = [Path(text) for text in drawn.split(" and ")]
+    assert [int(read_picture(file)[0, 0, 0]) for file in files] == [int(value[0, 0, 0]) for value in example.values()]
     (some / "train" / "A" / "n000.png").unlink()
     fill(some / "train" / "B", stems(30, "k"), channels=1)
     assert opened(some).where(0) == str(some / "train" / "B" / "k000.png")
+
+
+def test_where_all_problems_are_looked_for_all_lists_are_walked(some: Path) -> None:
+    data = mixed(DataRequest(split="train", image_size=(8, 8), seed=0, problems=Problems()), root=str(some))
+    assert len(data) == 10
+    assert values(data, 4) == {"source": 8, "target": 103, "a": 4, "b": 104}
+    assert data.where(4).count(" and ") == 3
 
 
 def test_the_pair_shares_its_geometry_and_the_others_have_their_own(tmp_path: Path) -> None:

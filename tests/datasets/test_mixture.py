@@ -167,10 +167,17 @@ def test_a_batch_that_breaks_the_rules_is_an_error_that_says_so():
     ("choices", "message"),
     [
         ({"law": "grid", "modes": 24}, r"a grid has a square number of modes \(got 24\).*16 or 25"),
-        ({"law": "gaussian", "modes": 2}, r"the law gaussian has 1 mode \(got 2\)"),
+        ({"law": "gaussian", "modes": 2}, r"the law gaussian has 1 mode \(got 2\).*leave data.modes out"),
+        ({"law": "two_point", "modes": 3}, r"the law two_point has 2 modes \(got 3\).*leave data.modes out"),
+        ({"law": "swiss_roll", "modes": 1}, r"the law swiss_roll has no modes \(got 1\).*leave data.modes out"),
+        *(
+            ({"law": law, "share": 0.5}, rf"the law {law} has no share \(got 0.5\).*leave data.share out, or choose")
+            for law in LAWS
+            if law != "two_point"
+        ),
     ],
 )
-def test_numbers_of_modes_that_cannot_be(choices, message):
+def test_what_a_law_does_not_have_is_refused(choices, message):
     with pytest.raises(DataError) as caught:
         data(**choices)
     assert re.search(message, f"{caught.value.what} {caught.value.fix}")

@@ -82,6 +82,12 @@ def test_names_places_and_copies(tmp_path: Path) -> None:
     assert data.where(3).startswith("picture 3 of ")
     assert data.where(3).count("picture") == 3
     assert opened(tmp_path, "train").where(0).count("picture") == 1
+    train = opened(tmp_path, "train", val_share=0)
+    drawn, stack = (made(4, np.random.default_rng(7)) for made in (train.where_drawn, train.example))
+    numbers = [int(text.split()[1]) for text in drawn.split(" and ")]
+    digits = [idx(ask(image_size=None), root=str(tmp_path), val_share=0).example(n, None)["image"] for n in numbers]
+    assert numbers[0] == 4
+    assert np.array_equal(stack["image"], np.concatenate(digits, axis=2))
     copy = pickle.loads(pickle.dumps(data))  # noqa: S301  (what worker processes do)
     assert np.array_equal(copy.example(2, GENERATOR)["image"], data.example(2, GENERATOR)["image"])
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from translate.data.examples import Examples
     from translate.data.request import Problems
     from translate.data.survey import Survey
+    from translate.pipeline.building import Game
     from translate.pipeline.settings import Pipeline
 
 
@@ -62,26 +63,32 @@ def command(
     with progress_bars() as progress:
         found = survey(splits, others=refused.files, full=full, progress=progress)
     problems = list(dict.fromkeys([*(_line(error) for error in refused.errors), *(str(one) for one in found.wrong)]))
-    remarks = [*missing, *(str(one) for one in found.remarks)]
-    misfit = _checked(loaded, splits["train"], found, [] if problems else remarks)
+    measured = loaded.evaluation.split if loaded.metrics else None
+    remarks = [f"nothing can be measured on '{split}': {line}" for split, line in missing.items() if split == measured]
+    remarks += [str(one) for one in found.remarks]
+    others = [f"no split '{split}': {line}" for split, line in missing.items() if split != measured]
     if strict:
         problems, remarks = problems + remarks, []
+    game = _checked(loaded, splits["train"])
     if problems:
-        for remark in remarks:
-            typer.echo(f"worth a look: {remark}", err=True)
-        if misfit:
-            typer.echo(misfit.block(), err=True)
+        for line in [*others, *(f"worth a look: {remark}" for remark in remarks)]:
+            typer.echo(line, err=True)
+        if isinstance(game, PipelineError):
+            typer.echo(game.block(), err=True)
         raise WrongDataError(problems, "mend these, or remove the files, then run the same command again")
-    if misfit:
-        raise misfit
+    if isinstance(game, PipelineError):
+        raise game
+    _sum_up(loaded, splits["train"], game, found, others)
+    for remark in remarks:
+        typer.echo(f"  worth a look: {remark}")
 
 
-def _opened(pipeline: Pipeline, refused: Problems) -> tuple[dict[str, Examples], list[str]]:
-    """The examples of each split, and what is missing; the split of the training must be there."""
+def _opened(pipeline: Pipeline, refused: Problems) -> tuple[dict[str, Examples], dict[str, str]]:
+    """The examples of each split, and why another one cannot be opened; that of the training must be there."""
     from translate.data.examples import Examples
     from translate.pipeline.opening import open_dataset, stream_settings
 
-    splits, missing = {}, []
+    splits, missing = {}, {}
     for split in ("train", "val", "test"):
         settings = stream_settings(pipeline, train=split == "train")
         try:
@@ -94,21 +101,22 @@ def _opened(pipeline: Pipeline, refused: Problems) -> tuple[dict[str, Examples],
                         [_line(error) for error in dict.fromkeys([*refused.errors, exc])], fix
                     ) from exc
                 raise
-            if pipeline.metrics and split == pipeline.evaluation.split:
-                missing.append(f"nothing can be measured on '{split}': {_line(exc)}")
+            missing[split] = _line(exc)
     return splits, missing
 
 
-def _checked(pipeline: Pipeline, examples: Examples, found: Survey, remarks: Sequence[str]) -> PipelineError | None:
-    """Check the shapes, and sum up what was checked where nothing is wrong."""
+def _checked(pipeline: Pipeline, examples: Examples) -> Game | PipelineError:
+    """The networks, or what is wrong with their shapes."""
     from translate.pipeline.checking import check
 
     try:
-        game = check(pipeline, examples.fields)
+        return check(pipeline, examples.fields)
     except PipelineError as exc:
         return exc
-    if found.wrong:
-        return None
+
+
+def _sum_up(pipeline: Pipeline, examples: Examples, game: Game, found: Survey, others: Sequence[str]) -> None:
+    """Say what was checked, where nothing is wrong."""
     typer.echo(f"{pipeline.name}: no problems")
     fields = ", ".join(f"{name} {spec}" for name, spec in examples.fields.items())
     typer.echo(f"  data: {len(examples.dataset)} examples of {fields}")
@@ -119,13 +127,12 @@ def _checked(pipeline: Pipeline, examples: Examples, found: Survey, remarks: Seq
         typer.echo(f"  {name}: {use.entry.kind} {use.name}({takes}), {count:,} parameters")
     for name, words in found.pictures.items():
         typer.echo(f"  pictures of {name}: {words}")
+    for line in others:
+        typer.echo(f"  {line}")
     if found.files:
-        others = ", ".join(f"{count} {split}" for split, count in found.examples.items())
+        counts = ", ".join(f"{count} {split}" for split, count in found.examples.items())
         rest = "" if found.decoded == found.files else f", {found.decoded} decoded (--full decodes all)"
-        typer.echo(f"  files: {found.files} looked at{rest}; examples: {others}")
-    for remark in remarks:
-        typer.echo(f"  worth a look: {remark}")
-    return None
+        typer.echo(f"  files: {found.files} looked at{rest}; examples: {counts}")
 
 
 def _line(error: DataError) -> str:

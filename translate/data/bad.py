@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from translate.errors import DataError
@@ -26,6 +27,8 @@ class BadExample(NamedTuple):
 class BadExamples:
     """What was left out of a data set so far, each file once.
 
+    Several processes that read parts of one data set put together what each of them found: `news` and `unite`.
+
     Args:
         count: Examples of the data set.
     """
@@ -33,6 +36,7 @@ class BadExamples:
     def __init__(self, count: int) -> None:
         self.count = count
         self.found: dict[str, str] = {}
+        self._united = 0
 
     def __len__(self) -> int:
         return len(self.found)
@@ -44,10 +48,36 @@ class BadExamples:
             DataError: They are more than 1 % of the data set.
         """
         self.found.setdefault(bad.where, bad.what)
+        self.check()
+
+    def check(self) -> None:
+        """Refuse a data set of which too much was left out.
+
+        Raises:
+            DataError: It is more than 1 % of the data set.
+        """
         if len(self.found) > MOST_BAD * self.count:
             count = f"{len(self.found)} of {self.count} examples cannot be read, more than the 1 % that may be left out"
             fix = "replace or remove the files; `translate check` lists all of them"
-            raise DataError(f"{count}; the last one: {bad.what}", where=bad.where, fix=fix)
+            where, what = next(reversed(self.found.items()))
+            raise DataError(f"{count}; the last one: {what}", where=where, fix=fix)
+
+    @property
+    def news(self) -> dict[str, str]:
+        """What was found since the last `unite`."""
+        return dict(islice(self.found.items(), self._united, None))
+
+    def unite(self, news: Iterable[Mapping[str, str]]) -> None:
+        """Take in what all processes found since the last time; then all hold the same, in the same order.
+
+        Args:
+            news: The `news` of each process, in the same order everywhere.
+        """
+        self.found = dict(islice(self.found.items(), self._united))
+        for of_one in news:
+            for where, what in of_one.items():
+                self.found.setdefault(where, what)
+        self._united = len(self.found)
 
     def report(self) -> dict[str, Any]:
         """All of them, as plain data."""
@@ -59,5 +89,6 @@ class BadExamples:
         return dict(self.found)
 
     def load_state_dict(self, state: Mapping[str, str]) -> None:
-        """Go on from what was found before."""
+        """Go on from what was found before, the same in all processes."""
         self.found = dict(state)
+        self._united = len(self.found)

@@ -6,7 +6,8 @@ An example depends on (dataset, settings, position) alone, so that it is the sam
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -18,7 +19,7 @@ from translate.data.bad import BadExample
 from translate.data.request import Array, Dataset
 from translate.data.resize import INTERPOLATIONS, as_unit, resize
 from translate.data.transforms import Transforms, field_groups
-from translate.errors import DataError, TranslateError, did_you_mean
+from translate.errors import ANYTHING, DataError, TranslateError, did_you_mean
 from translate.specs import Image, Label, Spec, Vector
 
 # Keep the sequences of random numbers for different purposes apart: [seed, position] is the randomness of an example.
@@ -104,10 +105,11 @@ class Examples:
             raise DataError(str(exc), where=type(dataset).__name__, fix="report this to the dataset's authors") from exc
         self._transforms: Transforms | None = None
         self._bad: list[BadExample] = []
+        self._making: np.random.SeedSequence | None = None  # the randomness of the example that is being made
         #: Told the index of each example before the dataset is asked for it; a worker process sets it.
         self.note: Callable[[int], None] = _ignore
         own: Callable[[Sequence[int]], Mapping[str, Array]] | None = getattr(dataset, "batch", None)
-        self._batch = None if self.images else own
+        self._batch = None if self.images or self._finished else own
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_transforms": None, "_bad": []}
@@ -127,13 +129,12 @@ class Examples:
     def batch_at(self, positions: Sequence[int]) -> dict[str, torch.Tensor]:
         """The examples that are drawn at positions of the endless order, as a batch."""
         seed, count = self.settings.seed, len(self.dataset)
-        if self._batch is not None:
-            return self._at_once([ordered_index(seed, position, count) for position in positions])
-        return collate([self.at(position) for position in positions])
+        at_once = self._at_once([ordered_index(seed, position, count) for position in positions])
+        return at_once or collate([self.at(position) for position in positions])
 
     def plain_batch(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
         """Examples without transforms, as a batch."""
-        return collate([self.plain(index) for index in indices]) if self._batch is None else self._at_once(indices)
+        return self._at_once(indices) or collate([self.plain(index) for index in indices])
 
     def at(self, position: int) -> dict[str, Array]:
         """The example that is drawn at a position of the endless order."""
@@ -152,20 +153,31 @@ class Examples:
             raise exc.error from exc.error.__cause__
 
     def _augmented(self, index: int, position: int) -> dict[str, Array]:
-        sequence = np.random.SeedSequence([self.settings.seed, position])
-        generator = np.random.default_rng(sequence)
-        example = self._draw(index, generator)
-        if self.settings.transforms:
-            example |= self._transform(index, {name: example[name] for name in self._drawn}, sequence)
-        return self._finish(index, self._sized(index, example, transformed=bool(self.settings.transforms)), generator)
+        transformed = bool(self.settings.transforms)
+        with self._made_from(np.random.SeedSequence([self.settings.seed, position])) as sequence:
+            generator = np.random.default_rng(sequence)
+            example = self._draw(index, generator)
+            if transformed:
+                example |= self._transform(index, {name: example[name] for name in self._drawn}, sequence)
+            return self._finish(index, self._sized(index, example, transformed=transformed), generator)
 
     def plain(self, index: int) -> dict[str, Array]:
         """An example without transforms, for previews and evaluation."""
         return self._or_another(index, (index, _PREVIEW), self._plain)
 
     def _plain(self, index: int) -> dict[str, Array]:
-        generator = np.random.default_rng(np.random.SeedSequence([self.settings.seed, index, _PREVIEW]))
-        return self._finish(index, self._sized(index, self._draw(index, generator), transformed=False), generator)
+        with self._made_from(np.random.SeedSequence([self.settings.seed, index, _PREVIEW])) as sequence:
+            generator = np.random.default_rng(sequence)
+            return self._finish(index, self._sized(index, self._draw(index, generator), transformed=False), generator)
+
+    @contextmanager
+    def _made_from(self, sequence: np.random.SeedSequence) -> Iterator[np.random.SeedSequence]:
+        """Within this block, messages name what an example with this randomness holds."""
+        self._making = sequence
+        try:
+            yield sequence
+        finally:
+            self._making = None
 
     def _or_another(
         self, index: int, place: tuple[int, ...], make: Callable[[int], dict[str, Array]]
@@ -214,28 +226,34 @@ class Examples:
         return {name: given.get(name, own.get(name, "bicubic")) for name in self._drawn}
 
     def _draw(self, index: int, generator: np.random.Generator) -> dict[str, Array]:
-        def ask() -> Mapping[str, Array]:
-            try:
-                return self.dataset.example(index, generator)
-            except DataError as exc:
-                raise _Bad(exc) from exc
-
-        example = self._asked(index, ask)
+        example = self._asked(index, lambda: _read(lambda: self.dataset.example(index, generator)))
         for name, spec in self.fields.items():
             if name not in self._finished:
                 self._check(index, name, example.get(name), spec)
         return {name: example[name] for name in self.fields if name not in self._finished}
 
-    def _at_once(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
-        """A batch by the dataset's own `batch`."""
+    def _at_once(self, indices: Sequence[int]) -> dict[str, torch.Tensor] | None:
+        """A batch by the dataset's own `batch`; None where it has none, or where one of these cannot be read.
+
+        Asked for one by one, that one is named, or another takes its place.
+        """
         first, batch = indices[0], self._batch
-        assert batch is not None
-        found = self._asked(first, lambda: batch(indices))
+        if batch is None:
+            return None
+        try:
+            answer = self._asked(first, lambda: _read(lambda: batch(indices)))
+        except _Bad:
+            return None
+        found = {name: np.asarray(value) for name, value in answer.items()}
         for name, spec in self.fields.items():
-            self._check(first, name, found[name][0] if name in found else None, spec)
-            if len(found[name]) != len(indices):
-                what = f"field '{name}' should hold {len(indices)} examples, but it holds {len(found[name])}"
+            if name not in found:
+                self._check(first, name, None, spec)
+            held = len(found[name]) if found[name].ndim else "a single value"
+            if held != len(indices):
+                what = f"field '{name}' should hold {len(indices)} examples, but it holds {held}"
                 raise DataError(what, where=self.where(first))
+            for row in _telling_rows(found[name], spec):
+                self._check(indices[row], name, found[name][row], spec)
         return {name: torch.from_numpy(found[name]) for name in self.fields}
 
     def _finish(self, index: int, example: dict[str, Array], generator: np.random.Generator) -> dict[str, Array]:
@@ -258,7 +276,7 @@ class Examples:
             return dict(ask())
         except (TranslateError, _Bad):
             raise
-        except Exception as exc:
+        except ANYTHING as exc:
             what = f"the dataset failed at example {index} ({type(exc).__name__}: {exc})"
             error = DataError(what, where=self.where(index), fix="see the log for the traceback")
             error.add_note(traceback.format_exc())  # a worker's traceback would stay in the worker
@@ -274,7 +292,7 @@ class Examples:
             self._transforms = Transforms(self.settings.transforms, self.interpolation, aligned=self.groups)
         try:
             return self._transforms(images, seed)
-        except Exception as exc:
+        except ANYTHING as exc:
             sizes = ", ".join(f"{name} {_size_text(image.shape)}" for name, image in images.items())
             what = f"data.transforms cannot be applied to {sizes}: {' '.join(str(exc).split())}"
             raise DataError(
@@ -302,12 +320,23 @@ class Examples:
 
     def where(self, index: int) -> str:
         """The example's files where the dataset knows them, else its name."""
+        drawn: Any = getattr(self.dataset, "where_drawn", None)
+        if self._making is not None and callable(drawn):
+            return str(drawn(index, np.random.default_rng(self._making)))
         files = getattr(self.dataset, "where", None)
         return str(files(index)) if callable(files) else f"example {index} ({self.dataset.name(index)})"
 
 
 def _ignore(_: int) -> None:
     """Nobody wants to know."""
+
+
+def _read(ask: Callable[[], Mapping[str, Array]]) -> Mapping[str, Array]:
+    """What the dataset answers, where it can read it."""
+    try:
+        return ask()
+    except DataError as exc:
+        raise _Bad(exc) from exc
 
 
 def collate(examples: Sequence[dict[str, Array]]) -> dict[str, torch.Tensor]:
@@ -347,6 +376,16 @@ def _mismatch(value: Array, spec: Spec) -> str:
     if isinstance(spec, Vector):
         return "" if value.shape == (spec.size,) and value.dtype == np.float32 else f"it is {found}"
     return ""
+
+
+def _telling_rows(values: Array, spec: Spec) -> Iterator[int]:
+    """The rows of a batch's values that tell whether all fit: the first, and the first label that is no class.
+
+    The rows of an array have one shape and one type.
+    """
+    yield 0
+    if isinstance(spec, Label):
+        yield from map(int, np.flatnonzero((values < 0) | (values >= spec.classes))[:1])
 
 
 def _size_text(shape: Sequence[int]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from translate.errors import DataError
-from translate.pictures import PictureInfo, picture_info, read_picture
+from translate.pictures import SUFFIXES, PictureInfo, picture_info, read_picture
 
 _HEADS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "PNG": lambda head: head.startswith(b"\x89PNG"),
@@ -29,12 +29,6 @@ _HEADS: Final[Mapping[str, Callable[[bytes], bool]]] = {
     "ICO": lambda head: head.startswith(b"\0\0\1\0"),
     "an array": lambda head: head.startswith(b"\x93NUMPY"),
 }
-_SUFFIXES: Final[Mapping[str, str]] = {
-    ".png": "PNG", ".apng": "PNG", ".webp": "WebP", ".bmp": "BMP", ".dib": "BMP", ".tif": "TIFF", ".tiff": "TIFF",
-    ".gif": "GIF", ".ppm": "PPM", ".pgm": "PPM", ".pbm": "PPM", ".pnm": "PPM", ".jp2": "JPEG 2000", ".j2k": "JPEG 2000",
-    ".jpx": "JPEG 2000", ".avif": "AVIF", ".ico": "ICO", ".npy": "an array",
-    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
-}  # fmt: skip
 _END: Final = 12
 _FEW_PIXELS: Final = 32 * 32  # so few are decoded in no time
 _PACKED: Final = 24  # pixels of a byte: photographs hold 2 to 15, one colour in JPEG up to 85
@@ -85,7 +79,7 @@ def look(path: Path) -> Seen:
         seen.info, seen.error = None, DataError(f"the file cannot be read ({exc.strerror})", where=None)
         return seen
     seen.format = next((name for name, fits in _HEADS.items() if fits(head)), "")
-    expected = _SUFFIXES.get(path.suffix.lower())
+    expected = SUFFIXES.get(path.suffix.lower())
     seen.named_wrongly = bool(seen.format and expected and expected != seen.format)
     few = seen.pixels <= _FEW_PIXELS or seen.pixels > _PACKED * max(0, seen.bytes - _PACKED_HEAD)
     seen.suspicious = few or not _complete(seen.format, seen.bytes, head, tail)

@@ -8,17 +8,21 @@ dataset may have these attributes:
 - `interpolation: Mapping[str, Interpolation]`. How each field is resized where the pipeline does not say; `nearest`
   marks a label map, whose values are never blended and never changed by photometric transforms.
 - `where(index) -> str`. The files of an example, for messages about it.
+- `where_drawn(index, generator) -> str`, where `example` draws some of its files: all files of the example that the
+  same generator gives.
 - `files() -> Mapping[str, Sequence[Path]]`. All files of each field, for `translate check`. The files of fields that
-  have the same geometry (see `aligned`) stand in the same places.
+  have the same geometry (see `aligned`) stand in the same places. Where a field has another number of files than there
+  are examples, example `i` holds file `i % n` of its n when all problems are looked for (`DataRequest.problems`).
 - `finish(example, generator) -> Mapping[str, Array]` and `finished: Collection[str]`, the names of the fields that it
   makes. It is for what must be computed from pictures as the networks will see them, such as a hole that is cut out of
   an augmented picture: it gets the fields of `example` after transforms and resizing (images uint8, or float32 in
   [0, 1], not to be written to) and the same generator, and returns the fields named in `finished`. `example` does not
   give those; they have specs in `fields` like all others, and are neither transformed nor resized: images must have the
   size of their spec.
-- `batch(indices) -> Mapping[str, Array]`, where no field is an image and an example depends on its index alone: several
-  examples in one call, each field with one more dimension in front. For examples so small that asking for them one by
-  one would take longer than a step of training.
+- `batch(indices) -> Mapping[str, Array]`, where no field is an image or made by `finish`, and an example depends on its
+  index alone: several examples in one call, each field with one more dimension in front. For examples so small that
+  asking for them one by one would take longer than a step of training. Where it raises `DataError`, they are asked for
+  one by one, so that the bad one is named, or left out.
 
 A factory whose fields do not depend on the data says their names with `@translate.marked(field_names=("image",))`, so
 that misspelt names in a pipeline are found before the data is opened.
@@ -65,7 +69,8 @@ class DataRequest:
         value_range: Range that images will have in the batches. For the specs; examples stay integers or in [0, 1].
         skip_bad: Whether examples that cannot be read are left out later: one of them is no reason to refuse the data.
         problems: Where given, what is wrong with the data and can be passed over is added to it, so that all of it is
-            found at once; otherwise it is raised. See `refuse`.
+            found at once; otherwise it is raised. See `refuse`. Files that are drawn at random in training are walked
+            then, so that each has its turn.
     """
 
     split: Split

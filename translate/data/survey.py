@@ -19,7 +19,7 @@ from translate.data.files_seen import Seen, look, look_inside, same_bytes
 from translate.data.request import Dataset
 from translate.errors import DataError
 from translate.pictures import ACCEPTED, SUFFIXES, PictureInfo, shown
-from translate.pictures.channels import CONVERTIBLE
+from translate.pictures.channels import convertible
 
 Progress = Callable[[str, int, int], None]
 """Told the stage, how many files of it are done, and how many there are."""
@@ -169,18 +169,9 @@ def _channels(
             spec = examples.images.get(name)
             for path in dict.fromkeys(paths) if spec else ():
                 info = seen[path].info
-                if (
-                    info
-                    and spec
-                    and info.channels != spec.channels
-                    and not {info.channels, spec.channels} <= CONVERTIBLE
-                ):
+                if info and spec and not convertible(info.channels, spec.channels):
                     what = f"the picture has {info.channels} channels, and the field '{name}' has {spec.channels}"
                     yield Finding("mode", shown(path), what)
-
-
-def _convertible(found: int, wanted: int) -> bool:
-    return found == wanted or {found, wanted} <= CONVERTIBLE
 
 
 def _tried(
@@ -204,12 +195,19 @@ def _tried(
 
 
 def _unusual(files: Mapping[str, Sequence[Path]], seen: Mapping[Path, Seen], count: int) -> list[int]:
-    """The first example, and the smallest and largest ones whose files can be read."""
-    columns = [paths for paths in files.values() if len(paths) == count]
-    good = [index for index in range(count) if all(not seen[column[index]].error for column in columns)]
+    """The first example, and those of the smallest and largest pictures, whose files can be read.
+
+    An example holds the file of its number in each field, and begins again where a field has fewer.
+    """
+    columns = [paths for paths in files.values() if paths]
+    bad = {path for path, one in seen.items() if one.error}
+    good = [index for index in range(count) if not any(column[index % len(column)] in bad for column in columns)]
     found = good[:1]
     for column in columns:
-        sizes = {index: info[:2] for index in good if (info := seen[column[index]].info)}
+        first: dict[Path, int] = {}
+        for index in good:
+            first.setdefault(column[index % len(column)], index)
+        sizes = {index: info[:2] for path, index in first.items() if (info := seen[path].info)}
         if len(set(sizes.values())) < 2:
             continue
         usual = Counter(sizes.values()).most_common(1)[0][0]

@@ -41,10 +41,9 @@ Written are PNG, JPEG, WebP and `.npy`; PNG holds 1, 3 or 4 channels of 8 or 16 
 from __future__ import annotations
 
 from translate.pictures.channels import Array, as_channels, as_depth
-from translate.pictures.opening import ACCEPTED, MAX_PIXELS, pixel_limit, shown
+from translate.pictures.opening import ACCEPTED, MAX_PIXELS, SUFFIXES, pixel_limit, shown
 from translate.pictures.reading import (
     FORMATS,
-    SUFFIXES,
     PictureInfo,
     list_pictures,
     picture_info,

@@ -97,7 +97,7 @@ def read_array(file: BinaryIO, where: str, max_pixels: int) -> Array:
 
 
 def encode_array(array: Array) -> bytes:
-    """The content of a file; H x W x C in one of the three types."""
+    """The content of a file, of any array of numbers; as a picture it is read where `is_writable` says so."""
     content = io.BytesIO()
     np.lib.format.write_array(content, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
     return content.getvalue()

@@ -26,6 +26,11 @@ def check_channels(channels: int | None) -> None:
         raise ValueError(msg)
 
 
+def convertible(found: int, wanted: int) -> bool:
+    """Whether there is a rule from one number of channels to another; see `as_channels`."""
+    return found == wanted or {found, wanted} <= CONVERTIBLE
+
+
 def as_channels(array: Array, channels: int | None, *, where: str | None = None) -> Array:
     """Bring an H x W x C array to a number of channels.
 
@@ -45,7 +50,7 @@ def as_channels(array: Array, channels: int | None, *, where: str | None = None)
     found = array.shape[2]
     if channels is None or found == channels:
         return array
-    if not {found, channels} <= CONVERTIBLE:
+    if not convertible(found, channels):
         what = f"the picture has {found} channel{'s' if found != 1 else ''}, and {channels} are wanted"
         fix = "only 1, 3 and 4 channels are converted into each other; give files that have as many as are wanted"
         raise DataError(what, where=where, fix=fix)

@@ -9,7 +9,7 @@ import stat
 import struct
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import BinaryIO, Final
@@ -24,7 +24,25 @@ MAX_PIXELS: Final = 2**26
 LIMIT_VARIABLE: Final = "TRANSLATE_MAX_PIXELS"
 """Environment variable that sets another limit."""
 
-ACCEPTED: Final = "PNG, JPEG, WebP, BMP, TIFF, GIF, PPM, JPEG 2000, AVIF, ICO, and arrays as .npy"
+_PICTURES: Final = {
+    "PNG": (".png", ".apng"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "WebP": (".webp",),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+    "GIF": (".gif",),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "JPEG 2000": (".jp2", ".j2k", ".jpx"),
+    "AVIF": (".avif",),
+    "ICO": (".ico",),
+}
+SUFFIXES: Final[Mapping[str, str]] = {
+    **{suffix: name for name, suffixes in _PICTURES.items() for suffix in suffixes},
+    ".npy": "an array",
+}
+"""The suffixes of the files that are listed, and what each says the file is."""
+
+ACCEPTED: Final = f"{', '.join(_PICTURES)}, and arrays as .npy"
 
 # What Pillow's decoders raise on damaged files (found by fuzzing). Warning is here because warnings are errors.
 _DECODE_ERRORS: Final = (
@@ -126,14 +144,15 @@ def silence_libtiff() -> None:
 
 @contextmanager
 def _pillow_told(max_pixels: int) -> Iterator[None]:
-    """Warnings about the file are errors, and Pillow's limit is ours.
+    """Pillow's warnings about the file are errors, and its limit is ours.
 
-    Only for the length of the block: both are the whole process's, and other threads must not notice. Pillow looks at
-    its limit before it decodes what lies within another header, such as a picture in an icon.
+    Both are the whole process's. So they hold for the length of the block alone, and one thread at a time reads; other
+    code that uses Pillow in another thread meanwhile meets them too. Pillow looks at its limit before it decodes what
+    lies within another header, such as a picture in an icon.
     """
     with _PILLOW, warnings.catch_warnings():
         warnings.filterwarnings("error", module=r"PIL\.")
-        # Pillow warns at its limit, and refuses at twice that.
+        # Pillow warns above its limit, and refuses above twice that: the warning says nothing here.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         warnings.simplefilter("error", SyntaxWarning)  # Python's, about the header of a damaged array
         before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels / 2  # type: ignore[assignment]

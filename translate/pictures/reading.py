@@ -30,7 +30,7 @@ from translate.errors import DataError
 from translate.pictures.arrays import is_array, read_array, read_header
 from translate.pictures.channels import Array, as_channels, check_channels, over_white
 from translate.pictures.deep import deep_colour, is_deep_colour
-from translate.pictures.opening import opened, pixel_limit, shown, silence_libtiff, too_large
+from translate.pictures.opening import SUFFIXES, opened, pixel_limit, shown, silence_libtiff, too_large
 
 _PLUGINS: Final = (
     PngImagePlugin.PngImageFile,
@@ -45,10 +45,6 @@ _PLUGINS: Final = (
     IcoImagePlugin.IcoImageFile,
 )
 FORMATS: Final = tuple(plugin.format for plugin in _PLUGINS)
-SUFFIXES: Final = frozenset(
-    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"}
-    | {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif", ".ico", ".npy"}
-)
 
 
 class PictureInfo(NamedTuple):
@@ -110,6 +106,7 @@ def read_picture(path: str | os.PathLike[str], *, channels: int | None = None, m
     Raises:
         DataError: The file is missing, not a regular file, not an accepted format, too large, damaged, of a mode that
             is refused, or has not the channels that are wanted. Names the file.
+        UsageError: No limit is given, and the environment variable that sets one says no number.
         ValueError: `channels` is below 1.
     """
     check_channels(channels)
@@ -127,6 +124,7 @@ def picture_info(path: str | os.PathLike[str], *, max_pixels: int | None = None)
 
     Raises:
         DataError: As `read_picture`, as far as the header shows it.
+        UsageError: As `read_picture`.
     """
     limit = pixel_limit() if max_pixels is None else max_pixels
     with opened(path, limit) as file:
@@ -151,6 +149,7 @@ def probe_picture(path: str | os.PathLike[str], *, max_pixels: int | None = None
 
     Raises:
         DataError: As `picture_info`.
+        UsageError: As `picture_info`.
     """
     return picture_info(path, max_pixels=max_pixels)[:3]
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from PIL import Image
 
+from translate.disk import write_whole
 from translate.errors import DataError, MachineError
 from translate.pictures.arrays import encode_array, is_writable
 from translate.pictures.channels import CONVERTIBLE, Array
@@ -58,7 +57,7 @@ def write_picture(path: str | os.PathLike[str], array: Array) -> None:
     if suffix != _ARRAY and suffix not in _WRITERS:
         what = f"pictures are not written as '{target.suffix}'"
         raise DataError(what, where=shown(target), fix=f"use one of {', '.join([*_WRITERS, _ARRAY])}")
-    write_whole(target, encode_array(pixels) if suffix == _ARRAY else _encoded(target, pixels))
+    write_content(target, encode_array(pixels) if suffix == _ARRAY else _encoded(target, pixels))
 
 
 def _encoded(target: Path, pixels: Array) -> bytes:
@@ -83,27 +82,20 @@ def _encoded(target: Path, pixels: Array) -> bytes:
     return content.getvalue()
 
 
-def write_whole(target: Path, content: bytes) -> None:
-    """Write the bytes of a file; whoever looks at the path finds the old file or the complete new one.
+def write_content(target: Path, content: bytes) -> None:
+    """Write the content of a picture whole or not at all.
 
     Raises:
         MachineError: The file cannot be written.
     """
-    # Not derived from the target's name, which may already have the longest length that the disk takes.
-    temporary = target.parent / f".{secrets.token_hex(8)}.part"
     try:
         if target.exists() and not target.is_file():
             raise MachineError("the output is a folder or a special file", where=shown(target), fix="give another name")
-        with temporary.open("xb") as file:
-            file.write(content)
-        temporary.replace(target)
+        write_whole(target, [content])
     except OSError as exc:
         what = f"the picture cannot be written ({exc.strerror or exc}); {len(content)} bytes needed{_free(target)}"
         fix = "check that the folder exists, may be written, and has room"
         raise MachineError(what, where=shown(target), fix=fix) from exc
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def _free(target: Path) -> str:

@@ -120,6 +120,11 @@ def disk_errors(path: Path, *, needed: int | None = None) -> Iterator[None]:
         raise _translated(exc, path, needed) from exc
 
 
+def is_full(error: MachineError) -> bool:
+    """Whether it is that the disk is full."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
+
+
 def _translated(exc: OSError, path: Path, needed: int | None) -> MachineError:
     where = str(path)
     if exc.errno in _FULL:

@@ -120,8 +120,8 @@ def test_an_empty_folder(check, tmp_path):
 
 def test_pairs_that_do_not_match(check, pairs):
     (pairs / "train" / "B" / "two.png").rename(pairs / "train" / "B" / "tow.png")
-    code, _, err = check("pix2pix", f"data.root={pairs}", *SMALL)
-    assert code == 3
+    code, out, err = check("pix2pix", f"data.root={pairs}", *SMALL)
+    assert (code, out) == (3, "")
     assert "1 of 3 in A (two)" in err
     assert "1 of 3 in B (tow)" in err
 
@@ -198,15 +198,15 @@ def test_what_is_worth_a_look_is_no_error_unless_asked_for(check, many):
     code, out, err = check("pix2pix", f"data.root={many}", *SMALL)
     assert (code, err) == (0, "")
     assert "  worth a look: " in out
-    code, _, err = check("pix2pix", f"data.root={many}", *SMALL, "--strict")
-    assert code == 3
+    code, out, err = check("pix2pix", f"data.root={many}", *SMALL, "--strict")
+    assert (code, out) == (3, "")
     assert "d.png: every pixel of the picture has the same value" in err
 
 
 def test_a_wrong_pipeline_and_wrong_data_are_both_told(check, many):
     (many / "train" / "A" / "a.png").write_bytes(b"no picture")
-    code, _, err = check("pix2pix", f"data.root={many}", "data.image_size=33", "data.transforms=[]")
-    assert code == 3
+    code, out, err = check("pix2pix", f"data.root={many}", "data.image_size=33", "data.transforms=[]")
+    assert (code, out) == (3, "")
     assert "networks.G: unet halves the size of its input" in err
     assert "a.png: not an accepted picture" in err
 
@@ -214,6 +214,22 @@ def test_a_wrong_pipeline_and_wrong_data_are_both_told(check, many):
 def test_where_no_picture_is_good(check, many):
     for path in (many / "train" / "A").iterdir():
         path.write_bytes(b"no picture")
-    code, _, err = check("pix2pix", f"data.root={many}", *SMALL)
-    assert code == 3
+    code, out, err = check("pix2pix", f"data.root={many}", *SMALL)
+    assert (code, out) == (3, "")
     assert all(f"A/{stem}.png: not an accepted picture" in err for stem in "abcdef")
+
+
+def test_a_split_that_cannot_be_opened_is_named(check, many):
+    words = ("pix2pix", f"data.root={many}", *SMALL)
+    for path in (many / "test" / "B").iterdir():
+        path.unlink()
+    code, out, err = check(*words)
+    assert (code, err) == (0, "")
+    empty = f"{many / 'test' / 'B'}: there are no pictures here"
+    assert f"  worth a look: nothing can be measured on 'test': {empty}" in out
+    assert f"  no split 'val': {many}: there is no folder 'val' for this split; found train, test" in out
+    (many / "train" / "A" / "a.png").write_bytes(b"no picture")
+    code, out, err = check(*words, "evaluation.metrics=null")
+    assert (code, out) == (3, "")
+    assert f"no split 'test': {empty}" in err
+    assert "no split 'val'" in err

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from translate import Image
+from translate import Image, Label, Vector
 from translate.data.bad import BadExample, BadExamples
 from translate.data.examples import Examples
 from translate.data.stream import Stream, StreamSettings
@@ -163,3 +163,75 @@ def test_what_does_not_fit_the_settings_is_never_left_out() -> None:
 
     with pytest.raises(DataError, match="it has 3 channels"):
         batches(Stream(Wrong(()), settings(), batch_size=8), 1)
+
+
+class Points(Some):
+    """Numbers and their classes, given several at once."""
+
+    fields: Mapping[str, Any] = {"image": Vector(1), "label": Label(3)}
+
+    def example(self, index: int, generator: np.random.Generator) -> Mapping[str, Any]:
+        super().example(index, generator)  # refuses the bad ones
+        return {"image": np.full(1, index, np.float32), "label": np.asarray(index % 3, np.int64)}
+
+    def batch(self, indices: Collection[int]) -> Mapping[str, Any]:
+        rows = [self.example(index, np.random.default_rng(0)) for index in indices]
+        return {name: np.stack([row[name] for row in rows]) for name in self.fields}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_of_examples_that_are_given_several_at_once_the_bad_ones_are_left_out_likewise(workers: int) -> None:
+    class Single(Points):
+        batch = None  # type: ignore[assignment]
+
+    streams = [Stream(kind(BAD), settings(workers=workers), batch_size=8) for kind in (Points, Single)]
+    assert same(*(batches(stream, 60) for stream in streams))
+    at_once, single = (stream.bad.found for stream in streams)
+    assert list(at_once.items()) == list(single.items())
+    assert set(at_once) == {"file3", "file77", "file200"}
+    assert torch.equal(*(stream.examples([2, 3, 4])["image"] for stream in streams))
+
+
+def test_of_examples_that_are_given_several_at_once_the_bad_one_is_named() -> None:
+    stream = Stream(Points({77}), settings(skip_bad=False), batch_size=8)
+    with pytest.raises(DataError, match="broken") as caught:
+        batches(stream, 50)
+    assert caught.value.where == "file77"
+    assert caught.value.fix == "mend it; or leave a few out: data.on_bad_image=skip"
+
+
+@pytest.mark.parametrize(
+    ("changed", "row", "message"),
+    [
+        ({"label": np.array([0, 1, 3, 0])}, 2, "but it is 3"),
+        ({"label": np.array([0, 1, 2, -1])}, 3, "but it is -1"),
+        ({"label": np.zeros((4, 1), np.int64)}, 0, "field 'label' should be .*, but it is 1 of int64"),
+        ({"image": np.zeros((0, 1), np.float32)}, 0, "should hold 4 examples, but it holds 0"),
+        ({"image": np.float32(3)}, 0, "should hold 4 examples, but it holds a single value"),
+        ({"image": np.zeros((4, 2), np.float32)}, 0, "field 'image' should be .*, but it is 2 of float32"),
+        ({"image": np.zeros((4, 1))}, 0, "field 'image' should be .*, but it is 1 of float64"),
+        ({"image": None}, 0, "field 'image' should be .*, but it is missing"),
+    ],
+)
+def test_what_is_given_several_at_once_is_checked_in_every_row(changed: dict[str, Any], row: int, message: str) -> None:
+    class Wrong(Points):
+        def batch(self, indices: Collection[int]) -> Mapping[str, Any]:
+            return {name: value for name, value in {**super().batch(indices), **changed}.items() if value is not None}
+
+    stream = Stream(Wrong(()), settings(), batch_size=4)
+    with pytest.raises(DataError, match=message) as caught:
+        batches(stream, 1)
+    index = int(batches(Stream(Points(()), settings(), batch_size=4), 1)[0][row])
+    assert caught.value.where == f"example {index} (number{index})"
+
+
+def test_what_is_finished_is_finished_though_the_dataset_gives_several_at_once() -> None:
+    class Finishing(Points):
+        fields: Mapping[str, Any] = {"image": Vector(1), "label": Label(3), "twice": Vector(1)}
+        finished = ("twice",)
+
+        def finish(self, example: Mapping[str, Any], generator: np.random.Generator) -> Mapping[str, Any]:
+            return {"twice": example["image"] * 2}
+
+    batch = next(Stream(Finishing(()), settings(), batch_size=4).batches())
+    assert torch.equal(batch["twice"], 2 * batch["image"])

@@ -18,25 +18,25 @@ from translate.errors import DataError
 
 
 class Listed:
-    """Files as a dataset: one field, or pairs."""
+    """Files as a dataset: one field, pairs, or fields of any length that are walked beside one another."""
 
     def __init__(self, **columns: Sequence[Path]) -> None:
         self._columns = columns
         self.fields = {name: Image(3, 8, 8) for name in columns}
 
     def __len__(self) -> int:
-        return len(next(iter(self._columns.values())))
+        return max(map(len, self._columns.values()))
 
     def example(self, index: int, generator: np.random.Generator) -> dict[str, Any]:
         from translate.pictures import read_picture
 
-        return {name: read_picture(paths[index], channels=3) for name, paths in self._columns.items()}
+        return {name: read_picture(paths[index % len(paths)], channels=3) for name, paths in self._columns.items()}
 
     def files(self) -> dict[str, Sequence[Path]]:
         return dict(self._columns)
 
     def where(self, index: int) -> str:
-        return " and ".join(str(paths[index]) for paths in self._columns.values())
+        return " and ".join(str(paths[index % len(paths)]) for paths in self._columns.values())
 
     def name(self, index: int) -> str:
         return str(index)
@@ -214,3 +214,29 @@ def test_it_says_how_far_it_is(pictures: list[Path]) -> None:
     examples = Examples(Listed(image=pictures), StreamSettings(image_size=(8, 8)))
     survey({"train": examples}, progress=lambda *words: told.append(words))
     assert told == [(stage, done, 8) for stage in ("headers", "pixels") for done in range(1, 9)]
+
+
+@pytest.mark.parametrize("fields", [("a", "b"), ("b", "a")])
+@pytest.mark.parametrize("bad", [0, 6])
+def test_unusual_pictures_are_found_in_fields_of_any_length(
+    pictures: list[Path], fields: Sequence[str], bad: int
+) -> None:
+    class Apart(Listed):
+        aligned = False
+
+    Pillow.fromarray(np.random.default_rng(1).integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(pictures[bad])
+    settings = StreamSettings(image_size=(32, 32), transforms=[{"RandomCrop": 32}])
+    data = Apart(**dict(zip(fields, (pictures[:5], pictures[5:]), strict=True)))
+    finding = only(survey({"train": Examples(data, settings)}))
+    assert finding.kind == "example"
+    assert str(pictures[bad]) in finding.where
+
+
+def test_each_accepted_suffix_says_a_format_that_is_told_by_content() -> None:
+    from translate.data.files_seen import _HEADS
+    from translate.pictures import ACCEPTED, FORMATS, SUFFIXES
+
+    names = list(dict.fromkeys(SUFFIXES.values()))
+    assert names == list(_HEADS)
+    assert [name.upper().replace(" ", "") for name in names[:-1]] == list(FORMATS)
+    assert f"{', '.join(names[:-1])}, and arrays as .npy" == ACCEPTED
