@@ -1,4 +1,4 @@
-"""Files that torch pickled: known by their first bytes, opened by nothing but `translate import-weights`."""
+"""Files of strangers: what they say is shown with care, and those that torch pickled are known by their first bytes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,25 @@ from translate.errors import ModelFileError
 
 PICKLED: Final = (b"PK\x03\x04", b"\x80")
 """How torch's two formats begin: a zip archive, and pickles one after another."""
+
+
+_LONGEST: Final = 300
+
+
+def printable(text: object, most: int = _LONGEST) -> str:
+    r"""A stranger's words as they may stand in a message: what cannot be printed is `?`, and what is long is cut.
+
+    A terminal obeys control characters, and a text without end would push the message out of sight. For a path, which
+    must still be found by what is shown, there is `translate.pictures.shown`.
+
+    Args:
+        text: What a file says.
+        most: Characters that are kept.
+
+    >>> printable("conv\x1b[31m", 5)
+    'conv?'
+    """
+    return "".join(letter if letter.isprintable() else "?" for letter in str(text)[:most])
 
 
 def refuse_pickled(path: Path, start: bytes | None = None) -> None:

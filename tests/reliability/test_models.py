@@ -16,6 +16,7 @@ import numpy as np
 import onnx
 import pytest
 import record
+from onnx_files import external
 from support_strangers import KEPT, bad, counted, in_children, outcome
 
 from translate.cli import main
@@ -111,24 +112,6 @@ def test_what_an_older_version_exported_is_used(kept):
 
 
 # -- files that read other files --------------------------------------------------------------------------------------
-
-
-def external(folder: Path, location: str) -> Path:
-    """A negative of a picture whose white is read from another file."""
-    weight = onnx.numpy_helper.from_array(np.array([255.0], np.float32), "c")
-    onnx.external_data_helper.set_external_data(weight, location=location)
-    weight.ClearField("raw_data")
-    weight.data_location = onnx.TensorProto.EXTERNAL
-    model = onnx.parser.parse_model(
-        """<ir_version: 8, opset_import: ["" : 18]>
-        g (uint8[n, h, w, 3] image) => (uint8[n, h, w, 3] out) <float[1] c>
-        { f = Cast<to = 1>(image) d = Sub(c, f) out = Cast<to = 2>(d) }"""
-    )
-    del model.graph.initializer[:]
-    model.graph.initializer.append(weight)
-    path = folder / "external.onnx"
-    path.write_bytes(model.SerializeToString())
-    return path
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ def command(
     or exports from foreign weights: the file is for components that take a file of weights, such as `perceptual`.
     """
     from translate.cli.tables import print_table
+    from translate.foreign import printable
     from translate.importing import check_output, import_weights, read_foreign
 
     if output is not None:
@@ -36,7 +37,7 @@ def command(
     foreign = read_foreign(file, memory=None if memory is None else int(memory * 2**30), seconds=seconds)
     if part is not None:
         foreign = foreign.part(part)
-    rows = [(_shown(item.name), item.dtype, "x".join(map(str, item.shape)) or "1 value") for item in foreign.entries]
+    rows = [(printable(item.name), item.dtype, "x".join(map(str, item.shape)) or "1 value") for item in foreign.entries]
     print_table(("tensor", "type", "shape"), rows)
     values = sum(tensor.numel() for tensor in foreign.tensors.values())
     typer.echo(f"{len(rows)} tensors, {values:,} values")
@@ -44,7 +45,3 @@ def command(
         typer.echo(f"left out: {', '.join(foreign.left_out)}")
     if output is not None:
         typer.echo(f"wrote {import_weights(foreign, output)}")
-
-
-def _shown(name: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in name)

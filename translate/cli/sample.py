@@ -24,7 +24,10 @@ def command(
         str | None, typer.Option(help="Which of a run's exports, where there are several.", metavar="NAME")
     ] = None,
     count: Annotated[
-        int | None, typer.Option(help="How many draws: pictures of a grid (64), rows beside a sweep (8).", min=1)
+        int | None,
+        typer.Option(
+            help="How many draws: pictures of a grid (64), rows beside a sweep, columns beside --rows (8).", min=1
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the draws.", min=0)] = 0,
     label: Annotated[
@@ -54,7 +57,9 @@ def command(
     law: Annotated[
         str | None, typer.Option(help="slerp or linear; slerp for normal latents when left out.", metavar="LAW")
     ] = None,
-    frames: Annotated[int, typer.Option(help="Of an interpolation, both ends included.", min=2)] = 16,
+    frames: Annotated[
+        int | None, typer.Option(help="Of an interpolation, both ends included; 16 when left out.", min=2)
+    ] = None,
     fps: Annotated[float | None, typer.Option(help="Frames a second of a film.", min=0.01)] = None,
     batch: Annotated[int, typer.Option(help="Pictures that are computed together.", min=1)] = 16,
     threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1)] = None,

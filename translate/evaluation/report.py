@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from translate.disk import write_whole
 from translate.privacy import without_places
 from translate.training.files import disk_errors
 
@@ -61,7 +62,9 @@ class EvaluationReport:
     def as_dict(self) -> dict[str, Any]:
         """The report as plain data, with null for the values that are not finite or unavailable.
 
-        It names nothing of this machine: the checkpoint and the files by their places in the run's folder.
+        It names no place and no address of this machine: the checkpoint is named by its place in the run's folder (or
+        by its own name, where it stands elsewhere), the files by their names, and texts lose what `without_places`
+        cuts. Keys, and words such as the split's, stay as they are.
         """
         plain = {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
         checkpoint = Path(self.checkpoint)
@@ -99,14 +102,9 @@ def write_json(report: EvaluationReport, path: Path) -> None:
         MachineError: The disk refuses.
     """
     text = json.dumps(report.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    temporary = path.with_name(f".{path.name}.part")
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, [text.encode()])
 
 
 def number(value: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Final
@@ -26,6 +26,7 @@ PIXELS: Final[Mapping[int, torch.dtype]] = {8: torch.uint8, 16: torch.uint16}
 """What a picture is made of in a file, by its depth."""
 WHITE: Final[Mapping[int, int]] = {8: 255, 16: 65535}
 """The integer of full intensity, by the depth."""
+_ALL_OF_THEM: Final = ", or leave --output out to write all of them (in Python: export_all)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,7 @@ def make_plan(game: Game, name: str | None, step: int) -> Plan:
         UsageError: The pipeline has no such export, or several of which none is named.
         PipelineError: The entry cannot work; says where it stands.
     """
-    name = _chosen(game, name)
+    name = choose_export(game, name, option="--name", otherwise=_ALL_OF_THEM)
     export = game.pipeline.exports[name]
     node = game.add(export.output, ("export", name, "output"))
     inputs = _inputs(game, name, export.inputs)
@@ -143,19 +144,30 @@ def export_names(game: Game) -> list[str]:
     return list(game.pipeline.exports)
 
 
-def _chosen(game: Game, name: str | None) -> str:
+def choose_export(game: Game, name: str | None, *, option: str, usual: Sequence[str] = (), otherwise: str = "") -> str:
+    """Which export is meant: the one that is named; else the only one, or the only usual one.
+
+    Args:
+        game: The built pipeline.
+        name: What the user says; None = nothing.
+        option: How a user names one.
+        usual: Which come first where none is named.
+        otherwise: What else to do where several are left.
+
+    Raises:
+        UsageError: There is none of that name, or several of which none is named.
+    """
     known = export_names(game)
-    if name is None and len(known) > 1:
-        what = f"this pipeline has several exports: {', '.join(known)}"
-        fix = f"--name {known[0]}, or leave --output out to write all of them (in Python: export_all)"
-        raise UsageError(what, where=game.pipeline.name, fix=fix)
-    if name is not None and name not in known:
-        raise UsageError(
-            f"no export is named '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}.",
-            where=game.pipeline.name,
-            fix=f"--name {known[0]}",
-        )
-    return known[0] if name is None else name
+    for only in (known, usual):
+        if name is None and len(only) == 1:
+            return only[0]
+    if name in known:
+        return name
+    what, fix = f"this pipeline has several exports: {', '.join(known)}", f"{option} {known[0]}"
+    if name is None:
+        raise UsageError(what, where=game.pipeline.name, fix=fix + otherwise)
+    what = f"no export is named '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}."
+    raise UsageError(what, where=game.pipeline.name, fix=fix)
 
 
 def _inputs(game: Game, name: str, listed: tuple[str, ...]) -> dict[str, Spec]:

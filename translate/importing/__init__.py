@@ -1,6 +1,7 @@
 """Weights from strangers: a `.pth` file becomes a safetensors file, in a process of its own.
 
-This is the one door for files that torch pickled. No other part opens such a file, and none falls back to it.
+This is the one door for files that torch pickled: no other source of the project opens one, and none falls back to
+another way. Metrics whose library opens its own have them looked through here first.
 """
 
 from __future__ import annotations

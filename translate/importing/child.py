@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,12 @@ from safetensors.torch import save_file
 
 WEIGHTS: Final = "weights.safetensors"
 RESULT: Final = "result.json"
+DTYPES: Final = frozenset({
+    torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2,
+    torch.int64, torch.int32, torch.int16, torch.int8, torch.uint64, torch.uint32, torch.uint16, torch.uint8,
+    torch.bool, torch.complex64,
+})  # fmt: skip
+"""What the project's safetensors files hold; the parent reads these alone."""
 _MAX_DEPTH: Final = 16
 _MAX_ENTRIES: Final = 200_000
 _GLOBAL: Final = re.compile(r"GLOBAL ([\w.]+)")
@@ -30,23 +37,39 @@ class ContentError(Exception):
 
 
 def limit(memory: int, seconds: int) -> None:
-    """Take away from this process what reading a file does not need; where the system knows no limits, nothing."""
+    """Take away from this process what reading a file does not need.
+
+    Each limit is set for itself: a system that does not know one of them (Linux alone knows all, Windows none) still
+    knows the others. What is left without one is bounded by the parent's clock.
+    """
     try:
         import resource
-
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    except (ImportError, OSError):
+    except ImportError:
         return
-    for name, value in {
-        "RLIMIT_AS": pages * os.sysconf("SC_PAGE_SIZE") + memory,
+    limits = {
         "RLIMIT_FSIZE": memory,
         "RLIMIT_CPU": seconds,
         "RLIMIT_CORE": 0,
         "RLIMIT_NPROC": 0,  # no further process (the administrator is not bound by it)
-    }.items():
-        _, highest = resource.getrlimit(getattr(resource, name))
-        lowered = value if highest == resource.RLIM_INFINITY else min(value, highest)
-        resource.setrlimit(getattr(resource, name), (lowered, lowered))
+    }
+    taken = _address_space()
+    if taken is not None:
+        limits["RLIMIT_AS"] = taken + memory
+    for name, value in limits.items():
+        with suppress(AttributeError, OSError, ValueError):  # not known, or not to be set
+            kind = getattr(resource, name)
+            _, highest = resource.getrlimit(kind)
+            lowered = value if highest == resource.RLIM_INFINITY else min(value, highest)
+            resource.setrlimit(kind, (lowered, lowered))
+
+
+def _address_space() -> int | None:
+    """Bytes that this process takes already, with torch in it; None where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def flat(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -78,6 +101,8 @@ def sorted_out(content: Any, memory: int) -> tuple[dict[str, torch.Tensor], list
             left_out.append(f"{name} ({type(value).__name__})")
         elif value.layout != torch.strided or value.is_quantized or value.device.type == "meta":
             left_out.append(f"{name} (a sparse, quantised or empty tensor)")
+        elif value.dtype not in DTYPES:
+            left_out.append(f"{name} (a tensor of {str(value.dtype).removeprefix('torch.')})")
         elif name in tensors or name == "__metadata__":
             msg = f"the name '{name}' is taken"
             raise ContentError(msg)

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from torch import Tensor
 
+from translate.disk import write_whole
 from translate.errors import ModelFileError, UsageError, did_you_mean
-from translate.foreign import PICKLED
+from translate.foreign import PICKLED, printable
 from translate.importing.child import RESULT, WEIGHTS
 from translate.training import files
 from translate.training.tensorfile import read_tensors, tensor_chunks
@@ -31,6 +30,7 @@ SECONDS: Final = 120
 _GRACE: Final = 30  # for the start of the process
 _LEAST_MEMORY: Final = 2 << 30
 _MAX_RESULT: Final = 64 << 20
+_LONGEST_NAME: Final = 80  # of a tensor in a message
 _KEPT: Final = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "HOME", "LANG", "SYSTEMROOT")
 _CHILD: Final = Path(__file__).with_name("child.py")
 _SAVE_ALONE: Final = "where you trust the file, save its tensors alone: torch.save(model.state_dict(), FILE)"
@@ -76,7 +76,7 @@ class Foreign:
         start = f"{name}."
         found = {key.removeprefix(start): tensor for key, tensor in self.tensors.items() if key.startswith(start)}
         if not found:
-            tops = sorted({key.partition(".")[0] for key in self.tensors})
+            tops = sorted({printable(key.partition(".")[0], _LONGEST_NAME) for key in self.tensors})
             listing = ", ".join(tops[:8]) or "none"
             raise UsageError(
                 f"the file has no part '{name}'.{did_you_mean(name, tops)} Its tensors begin with: {listing}.",
@@ -103,13 +103,13 @@ def read_foreign(file: str | Path, *, memory: int | None = None, seconds: int = 
         told = _read_in_child(file, folder, memory, seconds)
         if (error := told.get("error")) is not None:
             fix = "allow more with --memory" if told.get("limit") else _SAVE_ALONE
-            raise ModelFileError(f"the file is refused: {_plain(error)}", where=str(file), fix=fix)
+            raise ModelFileError(f"the file is refused: {printable(error)}", where=str(file), fix=fix)
         try:
             tensors, _ = read_tensors(folder / WEIGHTS)
         except (ModelFileError, OSError) as exc:
             raise ModelFileError("the file is refused: what came of it is no weights", where=str(file)) from exc
     left_out = told.get("left_out")
-    listed = tuple(_plain(item) for item in left_out) if isinstance(left_out, list) else ()
+    listed = tuple(printable(item) for item in left_out) if isinstance(left_out, list) else ()
     return Foreign(file=file, tensors=tensors, left_out=listed)
 
 
@@ -140,16 +140,9 @@ def import_weights(foreign: Foreign, output: str | Path) -> Path:
     """
     output = check_output(output)
     size, chunks = tensor_chunks(foreign.tensors, {"format": "pt"})
-    temporary = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
     with files.disk_errors(output, needed=size):
         output.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            files.write_bytes(temporary, chunks)
-            files.fsync(temporary)
-            files.rename(temporary, output)
-        finally:
-            with suppress(FileNotFoundError):
-                files.remove(temporary)
+        write_whole(output, chunks, durable=True)
     return output
 
 
@@ -190,8 +183,3 @@ def _read_in_child(file: Path, folder: Path, memory: int, seconds: int) -> dict[
         how = f"by signal {-done.returncode}" if done.returncode < 0 else f"with exit code {done.returncode}"
         return {"error": f"the process that read it ended {how}", "limit": done.returncode < 0}
     return told if isinstance(told, dict) else {"error": "what it holds cannot be listed"}
-
-
-def _plain(text: object) -> str:
-    """A stranger's words without control characters, cut."""
-    return "".join(letter if letter.isprintable() else "?" for letter in str(text))[:300]

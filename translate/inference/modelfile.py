@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from translate.errors import ModelFileError
-from translate.foreign import refuse_pickled
+from translate.foreign import printable, refuse_pickled
 
 MAX_BYTES: Final = 2**31 - 1
 _MAX_DEPTH: Final = 64
-_REMEDY: Final = "export it again, or copy it again from where it came"
+_LONGEST_NAME: Final = 80  # of a library of operators in a message
+REMEDY: Final = "export it again, or copy it again from where it came"
 
 # What is read at most: the runtime's own limits can be switched off by a variable of the environment.
 NEWEST_OPSET: Final = 28
@@ -80,7 +81,7 @@ def _content(path: Path) -> bytes:
                 f"{what}: '{path.name}'", where=str(path), fix="give an ONNX file: `translate export RUN`"
             )
         if path.stat().st_size > MAX_BYTES:
-            raise ModelFileError("more than 2 GB: not an ONNX file", where=str(path), fix=_REMEDY)
+            raise ModelFileError("more than 2 GB: not an ONNX file", where=str(path), fix=REMEDY)
         content = path.read_bytes()
     except (OSError, ValueError) as exc:  # ValueError: a name with a null character
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
@@ -91,7 +92,7 @@ def _content(path: Path) -> bytes:
 
 
 def _damaged(path: Path, why: str) -> ModelFileError:
-    return ModelFileError(f"not an ONNX file, or damaged ({why})", where=str(path), fix=_REMEDY)
+    return ModelFileError(f"not an ONNX file, or damaged ({why})", where=str(path), fix=REMEDY)
 
 
 def _check_versions(path: Path, data: memoryview) -> None:
@@ -104,8 +105,9 @@ def _check_versions(path: Path, data: memoryview) -> None:
         entry = dict(_fields(value))
         domain, version = _text(entry.get(1)), entry.get(2, 0)
         if domain not in known:
+            name = printable(domain, _LONGEST_NAME)
             raise ModelFileError(
-                f"the file needs operators of '{domain}'; libraries of operators are never loaded here",
+                f"the file needs operators of '{name}'; libraries of operators are never loaded here",
                 where=str(path),
                 fix="export it with the operators of ONNX alone",
             )
@@ -118,9 +120,8 @@ def _messages(data: memoryview, number: int) -> Iterator[memoryview]:
 
 
 def _text(value: int | memoryview | None) -> str:
-    """A text of a file, printable and cut."""
-    text = bytes(value).decode("utf-8", "replace") if isinstance(value, memoryview) else ""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:80]
+    """A text of a file."""
+    return bytes(value).decode("utf-8", "replace") if isinstance(value, memoryview) else ""
 
 
 def _newer(path: Path, what: str, known: int) -> ModelFileError:
@@ -133,9 +134,9 @@ def _check_contained(path: Path, location: str) -> None:
     plain = location and location == Path(location).name and location not in {".", ".."} and "\\" not in location
     if not plain or beside.is_symlink() or not beside.is_file():
         raise ModelFileError(
-            f"the file's weights are said to be in '{location}', which is not an ordinary file beside it",
+            f"the file's weights are said to be in '{printable(location)}', which is not an ordinary file beside it",
             where=str(path),
-            fix=_REMEDY,
+            fix=REMEDY,
         )
 
 

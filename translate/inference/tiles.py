@@ -59,10 +59,8 @@ def translate_tiled(
 
 
 def _drawn(translator: Translator, others: Mapping[str, Any], seed: int, index: int) -> dict[str, Any]:
-    from translate.inference.latents import draw
-
     return {
-        info.name: draw(info.law, [side or 1 for side in info.shape[1:]], info.dtype, [index], seed, name=info.name)[0]
+        info.name: info.draw([index], seed)[0]
         for info in translator.inputs
         if info.law is not None and info.name not in others
     }

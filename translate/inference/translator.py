@@ -11,8 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from translate.errors import ModelFileError, UsageError, did_you_mean
-from translate.inference.latents import draw
-from translate.inference.modelfile import read_model
+from translate.foreign import printable
+from translate.inference.latents import classes_problem, draw, law_problem, written
+from translate.inference.modelfile import REMEDY, read_model
 from translate.inference.pixels import Picture, as_pictures
 from translate.pictures import Array
 
@@ -58,6 +59,19 @@ class InputInfo:
     def size(self) -> tuple[int | None, int | None]:
         """Height and width of an image; None where free."""
         return self.shape[1], self.shape[2]
+
+    @property
+    def example_shape(self) -> tuple[int, ...]:
+        """Shape of one example; a side that is free counts as 1."""
+        return tuple(side or 1 for side in self.shape[1:])
+
+    def draw(self, indices: Sequence[int], seed: int) -> Array:
+        """Draw it by its law, one value for each index; see `translate.inference.latents.draw`.
+
+        Raises:
+            ModelFileError: It has no law, or one that is known to its component alone.
+        """
+        return draw(self.law or {}, self.example_shape, self.dtype, indices, seed, name=self.name)
 
 
 class Translator:
@@ -160,13 +174,18 @@ class Translator:
         return result if several else result[0]
 
     def _describe_inputs(self) -> tuple[InputInfo, ...]:
-        described = self.metadata.get("inputs")
-        known = {item.get("name"): item for item in described} if isinstance(described, list) else {}
+        described = self.metadata.get("inputs", [])
+        if not isinstance(described, list) or not all(_has_name(item) for item in described):
+            raise _damaged(self.file, f"its inputs are {written(described)}")
+        known = {item["name"]: item for item in described}
         infos = []
         for found in self._session.get_inputs():
+            if not found.name.isprintable():
+                what = f"the file has an input of the name {written(found.name)}, which cannot be shown"
+                raise ModelFileError(what, where=str(self.file), fix="export it with other names")
             shape = tuple(side if isinstance(side, int) and side > 0 else None for side in found.shape)
             dtype = _DTYPES.get(found.type, found.type)
-            infos.append(input_info(found.name, dtype, shape, known.get(found.name, {})))
+            infos.append(input_info(found.name, dtype, shape, known.get(found.name, {}), where=str(self.file)))
         return tuple(infos)
 
     def _check(self) -> None:
@@ -215,7 +234,7 @@ class Translator:
                 raise UsageError(
                     f"the input '{info.name}' ({info.kind}, {info.dtype}) is not given", where=str(self.file)
                 )
-            return draw(info.law, [side or 1 for side in shape], info.dtype, numbers, seed, name=info.name)
+            return info.draw(numbers, seed)
         value = np.asarray(others[info.name]).astype(info.dtype)
         if value.ndim == len(shape):
             value = np.repeat(value[None], len(numbers), axis=0)
@@ -291,30 +310,51 @@ def _metadata(file: Path, session: Any) -> dict[str, Any]:
         strings: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         if "format_version" not in strings or "size_divisor" not in strings:
             return {}
-        newer = int(strings["format_version"]) > FORMAT_VERSION
+        version = int(strings["format_version"])
         parsed = {key: json.loads(value) if key in _JSON_KEYS else value for key, value in strings.items()}
     except (ValueError, RecursionError) as exc:  # UnicodeDecodeError among them
-        raise ModelFileError(f"the file's metadata is damaged ({_first_line(exc)})", where=str(file)) from exc
-    if newer:
+        raise _damaged(file, _first_line(exc)) from exc
+    if version > FORMAT_VERSION:
         raise ModelFileError(
-            f"the file has format {strings['format_version']}; this version reads up to {FORMAT_VERSION}",
+            f"the file has format {version}; this version reads up to {FORMAT_VERSION}",
             where=str(file),
             fix="pip install --upgrade translate-images",
         )
     return parsed
 
 
-def input_info(name: str, dtype: str, shape: tuple[int | None, ...], described: Mapping[str, Any]) -> InputInfo:
-    """What is known of an input: its form, and what the metadata says of it."""
+def _has_name(item: Any) -> bool:
+    return isinstance(item, Mapping) and isinstance(item.get("name"), str)
+
+
+def _damaged(file: str | Path, why: str) -> ModelFileError:
+    return ModelFileError(f"the file's metadata is damaged ({why})", where=str(file), fix=REMEDY)
+
+
+def input_info(
+    name: str, dtype: str, shape: tuple[int | None, ...], described: Mapping[str, Any], *, where: str
+) -> InputInfo:
+    """What is known of an input: its form, and what the metadata says of it.
+
+    Args:
+        name: Its name.
+        dtype: As numpy names it.
+        shape: As in the file; None where it is free.
+        described: What the metadata says of it; empty where it says nothing.
+        where: The file, or the checkpoint that could be exported.
+
+    Raises:
+        ModelFileError: The metadata says what cannot be.
+    """
     law, classes = described.get("law"), described.get("classes")
-    return InputInfo(
-        name=name,
-        kind=_kind(dtype, shape),
-        dtype=dtype,
-        shape=shape,
-        law=law if isinstance(law, Mapping) else None,
-        classes=classes if isinstance(classes, int) else None,
-    )
+    info = InputInfo(name=name, kind=_kind(dtype, shape), dtype=dtype, shape=shape, law=law, classes=classes)
+    problem = "" if classes is None else classes_problem(classes)
+    if law is not None and not problem:
+        fits = isinstance(law, Mapping)
+        problem = law_problem(law, info.example_shape, dtype) if fits else f"the law is {written(law)}"
+    if problem:
+        raise _damaged(where, f"'{name}': {problem}")
+    return info
 
 
 def check_size(info: InputInfo, pictures: Array, where: str) -> None:
@@ -340,4 +380,4 @@ def _kind(dtype: str, shape: Sequence[int | None]) -> str:
 
 def _first_line(exc: BaseException) -> str:
     lines = str(exc).strip().splitlines()
-    return f"{type(exc).__name__}: {lines[0][:200]}" if lines else type(exc).__name__
+    return f"{type(exc).__name__}: {printable(lines[0], 200)}" if lines else type(exc).__name__

@@ -18,10 +18,11 @@ from translate.sampling.values import (
     described,
     find,
     law_of,
+    typed,
     usual_range,
     whole,
 )
-from translate.sampling.words import Target, evenly, read_sweep, read_target
+from translate.sampling.words import MOST_STEPS, Target, evenly, read_sweep, read_target
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -77,6 +78,9 @@ def sweep(inputs: Sequence[InputInfo], word: str, option: str, count: int, where
     if target.element is not None:
         return _elements(target, info, numbers, option)
     if numbers is None and classes is not None:
+        if classes > MOST_STEPS:
+            what = f"{option}: '{info.name}' has {classes} classes, and an axis takes {MOST_STEPS} of them at most"
+            raise UsageError(what, where=where, fix=f"say which: {option} {info.name}=0:{STEPS - 1}:{STEPS}")
         numbers = tuple(range(classes))
     if numbers is None and law_of(info) not in {"", "constant"}:
         return Axis(kind="draws", target=target, info=info, titles=tuple(f"{info.name} {i}" for i in range(count)))
@@ -99,7 +103,7 @@ def _elements(target: Target, info: InputInfo, numbers: tuple[float, ...] | None
             what = f"{option}: from where to where should '{target}' go? The law of '{info.name}' does not say"
             raise UsageError(what, fix=f"{option} {target}=-1:1:{STEPS}")
         numbers = evenly(*reach, STEPS)
-    values = tuple(np.asarray(number, dtype=info.dtype) for number in numbers)
+    values = tuple(typed(info, np.asarray(number), option) for number in numbers)
     return Axis(kind="values", target=target, info=info, titles=_titles(numbers), values=values, smooth=True)
 
 

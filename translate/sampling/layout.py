@@ -3,7 +3,11 @@
 Rows and columns. Without any axis, each picture is one draw of all latents. With an axis along the columns, each row is
 one draw, and all other latents stay within it; with one along the rows, each column is one. With both, all others stay
 as in draw 0. A label of the data that is neither set nor varied goes along the columns, every class one, where these
-are free and the classes no more than 32; else draw i has class i, in a circle.
+are free (beside rows of values, a count asks for them) and the classes no more than 32; else draw i has class i, in a
+circle.
+
+A way from one draw to the next is that of the draws alone; single elements that are set or varied stand in for those of
+the point that is reached, so that each has its value all along.
 """
 
 from __future__ import annotations
@@ -19,13 +23,15 @@ from translate.inference.translator import InputInfo
 from translate.sampling.axes import Axis, applied, path, sweep, travelled
 from translate.sampling.request import Request, read_pictures, read_settings
 from translate.sampling.sources import Source
-from translate.sampling.values import can_vary, classes_of, described, is_random, listing, shape_of
+from translate.sampling.values import can_vary, classes_of, described, is_random, listing
+from translate.sampling.words import Target
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 PICTURES: Final = 64  # of a plain grid
 ROWS: Final = 8  # beside an axis
 MOST_CLASSES: Final = 32  # that become columns without being asked for
+FRAMES: Final = 16  # of an interpolation
 
 
 @dataclass
@@ -84,7 +90,7 @@ class Layout:
         return made.reshape(rows, columns, *made.shape[1:])
 
     def values(self, info: InputInfo) -> Array:
-        """An input at each place of the grid: rows x columns x its shape."""
+        """An input at each place of the grid: rows x columns x its shape. Whole values first, then single elements."""
         value = self._base(info, 0)
         for axis in self._axes(info):
             if axis.kind == "path":
@@ -92,6 +98,10 @@ class Layout:
             else:
                 drawn = self._draws(info, range(len(axis))) if axis.kind == "draws" else value
                 value = applied(axis, value, axis is self.rows, drawn)
+        for target, given in self._settings:
+            if target.name == info.name and target.element is not None:
+                place: Any = (slice(None), slice(None), *target.element)
+                value[place] = given
         return value
 
     def description(self, made: Array) -> tuple[str, ...]:
@@ -122,24 +132,31 @@ class Layout:
         if len(several) > 1:
             what = f"{' and '.join(several)} both go along the columns"
             raise UsageError(what, fix="put one of them along the rows: --rows")
-        if request.law is not None and request.interpolate is None:
-            raise UsageError("--law is for --interpolate", fix="--interpolate NAME --law slerp")
+        for option, given, usual in (("--law", request.law, "slerp"), ("--frames", request.frames, FRAMES)):
+            if given is not None and request.interpolate is None:
+                raise UsageError(f"{option} is for --interpolate", fix=f"--interpolate NAME {option} {given or usual}")
         inputs, count = self.source.inputs, request.count or ROWS
         if request.rows is not None:
             self.rows = sweep(inputs, request.rows, "--rows", count, self._where)
         for option in several[:1]:
             word = str(asked[option])
             if option == "--interpolate":
-                self.columns = path(inputs, word, request.law, request.frames, self._where)
+                self.columns = path(inputs, word, request.law, request.frames or FRAMES, self._where)
             else:
                 self.columns = sweep(inputs, word, option, count, self._where)
         if self.columns is None:
             self.columns = self._every_class()
         if self.rows is not None and self.columns is not None and self.rows.target == self.columns.target:
             raise UsageError(f"'{self.rows.target}' cannot vary along both rows and columns", where=self._where)
+        kinds = [axis.kind for axis in (self.rows, self.columns) if axis is not None]
+        if request.count is not None and len(kinds) > 1 and "draws" not in kinds:
+            what = "--count: with both rows and columns there is one draw"
+            raise UsageError(what, where=self._where, fix="leave --count out, or let draws vary: --rows NAME")
 
     def _every_class(self) -> Axis | None:
-        """The columns that a label of the data becomes by itself."""
+        """The columns that a label of the data becomes by itself; none where a count asks for draws there."""
+        if self.request.count is not None and self.rows is not None and self.rows.kind != "draws":
+            return None
         for info in self.source.inputs:
             classes, taken = classes_of(info), self.rows is not None and self.rows.info.name == info.name
             free = info.kind == "label" and info.law is None and not self._is_set(info) and not taken
@@ -202,17 +219,16 @@ class Layout:
         return sorted(axes, key=lambda axis: axis.target.element is not None)
 
     def _base(self, info: InputInfo, later: int) -> Array:
-        """The value at each place without the axes: of its draw, or of one that many draws later, with what is set."""
+        """The value at each place without axes and elements: what is set, or a draw, or one that many draws later."""
         numbers = np.asarray(self._numbers) + later
         value: Array = self._draws(info, range(int(numbers.max()) + 1))[numbers]
         for target, given in self._settings:
-            if target.name == info.name:
-                place: Any = (...,) if target.element is None else (slice(None), slice(None), *target.element)
-                value[place] = given
+            if target == Target(name=info.name):
+                value[:] = given
         return value
 
     def _draws(self, info: InputInfo, numbers: Sequence[int]) -> Array:
-        shape, classes = shape_of(info), classes_of(info)
+        shape, classes = info.example_shape, classes_of(info)
         if self._is_covered(info):
             return np.zeros((len(numbers), *shape), dtype=info.dtype)
         if info.law is None:
@@ -222,7 +238,8 @@ class Layout:
 
 
 def _short(info: InputInfo, value: Array) -> str:
-    if classes_of(info) is not None and value.ndim == 1 and sorted(set(value.tolist())) == [0.0, 1.0]:
+    """What an input is set to, in words: a one-hot code by its class, all else by its numbers, eight at most."""
+    if classes_of(info) is not None and value.ndim == 1 and np.count_nonzero(value) == 1 and value.max() == 1:
         return f"class {int(value.argmax())}"
     numbers = [f"{number:.6g}" for number in np.ravel(value)[:9]]
     return ", ".join(numbers if value.size <= 8 else [*numbers[:8], "..."])

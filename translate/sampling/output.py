@@ -25,7 +25,8 @@ from PIL import Image
 from translate.errors import MachineError, UsageError
 from translate.grids import GAP, as_rgb, picture_grid
 from translate.pictures import shown, suffix_for, write_picture
-from translate.pictures.writing import write_whole
+from translate.pictures.arrays import encode_array
+from translate.pictures.writing import write_content
 from translate.sampling.axes import Axis
 from translate.sampling.sources import Source
 
@@ -36,6 +37,7 @@ FILM: Final = ".gif"
 VALUES: Final = ".npy"
 SMOOTH_RATE: Final = 12.0
 STEP_RATE: Final = 2.0
+SLOWEST: Final = 0.01  # GIF holds delays of up to 655 seconds
 FASTEST: Final = 50.0  # what GIF players show: delays are in hundredths of a second, below two of which many slow down
 WHITE: Final = 255
 
@@ -66,13 +68,14 @@ class Output:
             raise UsageError(f"samples are not written as '{path.suffix}'", fix=f"--output with {known}, or a folder")
         if not makes_pictures and self.suffix != VALUES:
             what = "the export's output is no picture (uint8 or uint16 N x H x W x C), but numbers"
-            raise UsageError(what, where=shown(path), fix=f"--output {path.with_suffix(VALUES).name}")
+            name = shown(path / f"values{VALUES}") if path.is_dir() else path.with_suffix(VALUES).name
+            raise UsageError(what, where=shown(path), fix=f"--output {name}")
         if path.is_file() and not self.suffix:
             raise UsageError("the output is a file, not a folder", where=shown(path), fix="give another --output")
         if path.is_dir() and path.suffix.lower() in {FILM, VALUES, *GRIDS}:
             raise UsageError("the output is a folder, not a file", where=shown(path), fix="give another --output")
-        if fps is not None and (self.suffix != FILM or not 0 < fps <= FASTEST):
-            wrong = f"--fps must be above 0 and at most {FASTEST:g} (got {fps:g})"
+        if fps is not None and (self.suffix != FILM or not SLOWEST <= fps <= FASTEST):
+            wrong = f"--fps must be at least {SLOWEST:g} and at most {FASTEST:g} (got {fps:g})"
             raise UsageError(wrong if self.suffix == FILM else "--fps is for films", fix="--output FILE.gif --fps 12")
 
     def write(self, made: Array, rows: Axis | None, columns: Axis | None) -> tuple[Path, ...]:
@@ -98,12 +101,9 @@ class Output:
         if not self.suffix:
             return self._single(made, plain)
         if self.suffix == VALUES:
-            content = io.BytesIO()
-            values = made[:, 0] if plain else made
-            np.lib.format.write_array(content, np.ascontiguousarray(values), version=(1, 0), allow_pickle=False)
-            write_whole(self.path, content.getvalue())
+            write_content(self.path, encode_array(made[:, 0] if plain else made))
         elif self.suffix == FILM:
-            write_whole(self.path, self._film(made, columns))
+            write_content(self.path, self._film(made, columns))
         else:
             write_picture(self.path, self._grid(made, columns, plain))
         return (self.path,)

@@ -13,7 +13,7 @@ from translate.errors import UsageError
 from translate.inference.pixels import Picture, as_pictures
 from translate.inference.translator import InputInfo, check_size
 from translate.pictures import shown
-from translate.sampling.values import find, listing, whole
+from translate.sampling.values import find, listing, typed, whole
 from translate.sampling.words import MOST_STEPS, Target, read_numbers, read_target
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -33,7 +33,7 @@ class Request:
     columns: str | None = None
     interpolate: str | None = None
     law: str | None = None
-    frames: int = 16
+    frames: int | None = None
 
 
 def check_numbers(request: Request, batch: int, threads: int | None) -> None:
@@ -53,7 +53,7 @@ def check_numbers(request: Request, batch: int, threads: int | None) -> None:
     for name, value in given.items():
         if value is not None and value < least[name]:
             raise UsageError(f"--{name} must be at least {least[name]} (got {value})")
-    if request.frames > MOST_STEPS:
+    if request.frames is not None and request.frames > MOST_STEPS:
         raise UsageError(f"--frames must be at most {MOST_STEPS} (got {request.frames})")
 
 
@@ -148,4 +148,4 @@ def _number(target: Target, value: Any, info: InputInfo) -> Array:
     numbers = np.asarray(value, dtype=np.float64)
     if numbers.size != 1 or not np.isfinite(numbers).all():
         raise UsageError(f"--set: '{target}' takes one number (got {value})")
-    return numbers.reshape(()).astype(info.dtype)
+    return typed(info, numbers.reshape(()), "--set")

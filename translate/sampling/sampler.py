@@ -26,10 +26,11 @@ class Sampled:
     Attributes:
         pictures: rows x columns x what one example is: height x width x channels in uint8 or uint16, or the numbers of
             an output that is no picture.
-        rows: What varies along the rows; None = draws of all latents.
-        columns: What varies along the columns; None where there is one picture a row.
-        description: In words: what was drawn and what was set.
-        files: Written files, or the folder with the pictures.
+        rows: What varies along the rows; None = each row is another draw of all latents.
+        columns: What varies along the columns; None = each column is another draw where the rows vary, else there is
+            one column.
+        description: In words: what was drawn, what was set and what varies.
+        files: Written files: one, or each picture of a folder; none where nothing was to be written.
     """
 
     pictures: Array
@@ -54,7 +55,7 @@ def sample(
     columns: str | None = None,
     interpolate: str | None = None,
     law: str | None = None,
-    frames: int = 16,
+    frames: int | None = None,
     fps: float | None = None,
     batch: int = 16,
     threads: int | None = None,
@@ -67,7 +68,8 @@ def sample(
         output: `.png` (`.jpg`, `.webp`) for a grid, `.gif` for a film, `.npy` for the values, another name for a folder
             of single pictures. None = nothing is written, or with `write` the grid beside the run or file.
         export: Which of a run's exports.
-        count: Draws: pictures of a plain grid (64 by default), or rows beside an axis (8).
+        count: Draws: pictures of a plain grid (64 by default), rows beside columns, columns beside rows, or the draws
+            that an axis goes through (8). Not where both rows and columns vary without draws.
         seed: Of all draws.
         label: Value of the one label that the export takes.
         settings: Values of inputs, as `{"psi": 0.7, "z[3]": 1.0, "c": 2}` or `["psi=0.7", ...]`; a class for labels
@@ -78,7 +80,7 @@ def sample(
         columns: The same along the columns.
         interpolate: The latent that goes from each row's draw to the next along the columns.
         law: slerp or linear; None = slerp where the latent is normal or on a sphere, else linear.
-        frames: Of an interpolation, both ends included.
+        frames: Of an interpolation, both ends included; 16 by default.
         fps: Pictures a second of a film; None = 12 where neighbours are near each other, else 2.
         batch: Examples that are computed together.
         threads: Processor threads.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from translate.errors import ModelFileError, UsageError
-from translate.inference.latents import draw
+from translate.foreign import printable
+from translate.inference.latents import written
 from translate.inference.translator import InputInfo, Translator
-from translate.sampling.values import shape_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -64,7 +63,7 @@ class FileSource:
         self._translator = Translator(file, threads=threads)
         metadata = self._translator.metadata
         self.where = str(file)
-        self.export, self.step = str(metadata.get("export", "")), str(metadata.get("step", ""))
+        self.export, self.step = (printable(metadata.get(key, ""), 80) for key in ("export", "step"))
         self.makes_pictures = self._translator.makes_pictures
         if metadata.get("layout") == "float":
             what = "the file holds the bare float network, which makes no pictures"
@@ -87,9 +86,9 @@ class FileSource:
     def draw(self, info: InputInfo, numbers: Sequence[int], seed: int) -> Array:
         """Draw by the law that the file states."""
         try:
-            return draw(info.law or {}, shape_of(info), info.dtype, numbers, seed, name=info.name)
+            return info.draw(numbers, seed)
         except ModelFileError as exc:
-            what = f"the law of '{info.name}' ({json.dumps(info.law)}) is known to its component alone"
+            what = f"the law of '{info.name}' ({written(info.law)}) is known to its component alone"
             fix = f"sample from the run, or give the values: --set {info.name}=..."
             raise ModelFileError(what, where=self.where, fix=fix) from exc
 

@@ -11,13 +11,11 @@ import numpy as np
 import torch
 
 from translate import specs
-from translate.errors import ModelFileError, UsageError, did_you_mean
+from translate.errors import ModelFileError
 from translate.exporting.graph import traced_module
 from translate.exporting.metadata import describe_input
-from translate.exporting.plan import PIXELS, Plan, export_names, make_plan
-from translate.inference.latents import draw
+from translate.exporting.plan import PIXELS, Plan, choose_export, export_names, make_plan
 from translate.inference.translator import InputInfo, input_info
-from translate.sampling.values import shape_of
 from translate.training.opening import Opened
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -37,12 +35,14 @@ class RunSource:
     """
 
     def __init__(self, opened: Opened, export: str | None, threads: int | None = None) -> None:
-        plan = make_plan(opened.game, _chosen(opened, export), opened.step)
+        drawn = [name for name in export_names(opened.game) if not _takes_pictures(opened, name)]
+        name = choose_export(opened.game, export, option="--export", usual=drawn)
+        plan = make_plan(opened.game, name, opened.step)
         self._plan, self._threads = plan, threads
         self._module = traced_module(plan, float_only=False)
         self._folder = opened.run_folder
         self.where, self.export, self.step = str(opened.checkpoint), plan.name, str(plan.step)
-        self._inputs = tuple(_info(plan, name) for name in plan.inputs)
+        self._inputs = tuple(_info(plan, name, self.where) for name in plan.inputs)
         self.makes_pictures = plan.kind == "image" and plan.range is not None
 
     @property
@@ -58,7 +58,7 @@ class RunSource:
     def draw(self, info: InputInfo, numbers: Sequence[int], seed: int) -> Array:
         """Draw as from the exported file; by the latent's component where its law is known to it alone."""
         try:
-            return draw(info.law or {}, shape_of(info), info.dtype, numbers, seed, name=info.name)
+            return info.draw(numbers, seed)
         except ModelFileError:
             latent, key = self._plan.game.latents[info.name], zlib.crc32(info.name.encode())
         drawn = []
@@ -82,31 +82,15 @@ class RunSource:
         return made
 
 
-def _info(plan: Plan, name: str) -> InputInfo:
+def _info(plan: Plan, name: str, where: str) -> InputInfo:
     spec = plan.inputs[name]
     described = describe_input(plan, name, float_only=False)
     if not isinstance(spec, specs.Image):
-        return input_info(name, spec.dtype, (None, *spec.shape), described)
+        return input_info(name, spec.dtype, (None, *spec.shape), described, where=where)
     free = plan.free_size and plan.follows(name)
     size = (None, None) if free else (spec.height, spec.width)
-    return input_info(name, str(PIXELS[spec.bits]).removeprefix("torch."), (None, *size, spec.channels), described)
-
-
-def _chosen(opened: Opened, export: str | None) -> str:
-    """The export that is named; else the only one, or the only one that needs no picture."""
-    names = export_names(opened.game)
-    if len(names) == 1 and export is None:
-        return names[0]
-    drawn = [name for name in names if not _takes_pictures(opened, name)]
-    if export is None and len(drawn) == 1:
-        return drawn[0]
-    if export is None:
-        what = f"this run has several exports: {', '.join(names)}"
-        raise UsageError(what, where=str(opened.checkpoint), fix=f"--export {names[0]}")
-    if export not in names:
-        what = f"no export is named '{export}'.{did_you_mean(export, names)} Known: {', '.join(names)}."
-        raise UsageError(what, where=str(opened.checkpoint), fix=f"--export {names[0]}")
-    return export
+    dtype = str(PIXELS[spec.bits]).removeprefix("torch.")
+    return input_info(name, dtype, (None, *size, spec.channels), described, where=where)
 
 
 def _takes_pictures(opened: Opened, name: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from translate.errors import UsageError, did_you_mean
+from translate.foreign import printable
 from translate.inference.translator import InputInfo
 from translate.sampling.words import Target
 
@@ -18,14 +19,9 @@ STEPS: Final = 10  # of a sweep whose values are not said: InfoGAN's figures hav
 REACH: Final = 2.0  # to both sides of a normal latent, in standard deviations; InfoGAN's figures again
 
 
-def shape_of(info: InputInfo) -> tuple[int, ...]:
-    """Shape of one example."""
-    return tuple(side or 1 for side in info.shape[1:])
-
-
 def law_of(info: InputInfo) -> str:
     """Name of the law by which a latent is drawn; empty for all other inputs."""
-    return str((info.law or {}).get("name", ""))
+    return printable((info.law or {}).get("name", ""), 80)
 
 
 def classes_of(info: InputInfo) -> int | None:
@@ -58,7 +54,8 @@ def described(info: InputInfo) -> str:
     classes, law = classes_of(info), law_of(info)
     if classes is not None:
         return f"{classes} classes"
-    form = "label" if info.kind == "label" else f"{info.kind} of {'x'.join(map(str, shape_of(info)))}"
+    shape = "x".join(map(str, info.example_shape))
+    form = "label" if info.kind == "label" else f"{info.kind} of {shape}" if shape else "one number"
     if law == "constant":
         return f"{form}, {info.law and info.law.get('value')}"
     return f"{form}, {law}" if law else form
@@ -78,7 +75,7 @@ def find(inputs: Sequence[InputInfo], target: Target, option: str, where: str) -
     if info.kind == "image":
         what = f"{option}: '{target.name}' is a picture"
         raise UsageError(what, where=where, fix=f"give its file: --input {target.name}=FILE")
-    shape, element = shape_of(info), target.element
+    shape, element = info.example_shape, target.element
     inside = element is None or (
         len(element) == len(shape) and all(index < side for index, side in zip(element, shape, strict=True))
     )
@@ -91,25 +88,50 @@ def find(inputs: Sequence[InputInfo], target: Target, option: str, where: str) -
 def whole(info: InputInfo, given: Any, option: str) -> Array:
     """A value for one example: a class for labels and one-hot codes, one number for all elements, or one for each.
 
+    An input of one number that is no label takes any number; what its type cannot hold is refused, not rounded.
+
+    Args:
+        info: The input.
+        given: One number or several, in any form that numpy takes; read as float64.
+        option: Named in the errors.
+
+    Shape:
+        That of one example, in the input's type.
+
     Raises:
         UsageError: It is none of these; says what the input takes.
     """
-    classes, shape = classes_of(info), shape_of(info)
+    classes, shape = classes_of(info), info.example_shape
     try:
         numbers = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError) as exc:
         raise UsageError(f"{option}: '{info.name}' takes numbers (got {given!r})") from exc
     if not np.isfinite(numbers).all():
         raise UsageError(f"{option}: the value of '{info.name}' is not finite")
-    if numbers.size == 1 and (classes is not None or not shape):
+    if numbers.size == 1 and (classes is not None or info.kind == "label"):
         index = _class(info, float(numbers.ravel()[0]), classes, option)
-        return np.asarray(index, dtype=info.dtype) if not shape else (np.arange(shape[0]) == index).astype(info.dtype)
-    if numbers.size == 1:
-        return np.full(shape, float(numbers.ravel()[0]), dtype=info.dtype)
-    if numbers.size != math.prod(shape):
+        numbers = np.arange(shape[0]) == index if shape else np.asarray(index, dtype=np.float64)
+    elif numbers.size == 1:
+        numbers = np.full(shape, float(numbers.ravel()[0]))
+    elif numbers.size != math.prod(shape):
         form = "one number" if not shape else f"one number, or {'x'.join(map(str, shape))} of them"
         raise UsageError(f"{option}: '{info.name}' ({described(info)}) takes {form} (got {numbers.size})")
-    return numbers.reshape(shape).astype(info.dtype)
+    return typed(info, numbers.reshape(shape), option)
+
+
+def typed(info: InputInfo, numbers: Array, option: str) -> Array:
+    """Numbers in the type of an input.
+
+    Raises:
+        UsageError: The type does not hold them: they are no whole numbers where it has these alone, or too large.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        result = numbers.astype(info.dtype)
+    whole_numbers = np.issubdtype(result.dtype, np.integer)
+    if not (np.array_equal(result, numbers) if whole_numbers else np.isfinite(result).all()):
+        text = ", ".join(f"{number:g}" for number in np.ravel(numbers)[:8])
+        raise UsageError(f"{option}: '{info.name}' takes numbers of the type {info.dtype} (got {text})")
+    return result
 
 
 def _class(info: InputInfo, number: float, classes: int | None, option: str) -> int:
@@ -128,6 +150,6 @@ def usual_range(info: InputInfo) -> tuple[float, float] | None:
     if name == "uniform":
         return float(law.get("low", -1.0)), float(law.get("high", 1.0))
     if name == "hypersphere":
-        reach = REACH * float(law.get("radius", 1.0)) / math.sqrt(math.prod(shape_of(info)))
+        reach = REACH * float(law.get("radius", 1.0)) / math.sqrt(math.prod(info.example_shape))
         return -reach, reach
     return None

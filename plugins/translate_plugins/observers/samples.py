@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import logging
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from translate import hookimpl
+from translate.disk import write_whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,14 +37,12 @@ class Samples:
         if not run.is_main or not pictures:
             return
         path = run.folder / "samples" / f"{step:06d}.png"
-        part = path.with_name(f".{path.name}.part")
+        content = io.BytesIO()
+        self._draw(pictures).save(content, format="PNG")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._draw(pictures).save(part, format="PNG")
-            os.replace(part, path)
+            write_whole(path, [content.getvalue()])
         except OSError as exc:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
             if not self._warned:
                 _log.warning("%s cannot be written (%s); the training goes on", path, exc.strerror or exc)
             self._warned = True

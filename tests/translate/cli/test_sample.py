@@ -132,6 +132,8 @@ def test_wrong_uses_have_their_exit_codes_and_list_the_inputs(run, files, tmp_pa
         (2, [file, "--count", "0"]),
         (2, [file, "--interpolate", "z", "--law", "cubic"]),
         (2, [file, "--fps", "3"]),
+        (2, [file, "--frames", "8"]),
+        (2, [file, "--sweep", "c", "--rows", "label", "--count", "2"]),
     ]:
         assert main(["sample", *words, *out]) == code, words
         captured = capsys.readouterr()

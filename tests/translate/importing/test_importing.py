@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import stat
+import sys
 import zipfile
 
 import pytest
@@ -16,6 +17,7 @@ from translate import importing
 from translate.cli import main
 from translate.errors import ModelFileError, UsageError
 from translate.importing import child, import_weights, read_foreign, weights
+from translate.training import tensorfile
 
 STATE = {"conv.weight": torch.arange(12.0).reshape(3, 4), "conv.bias": torch.zeros(3, dtype=torch.float16)}
 
@@ -68,6 +70,18 @@ def test_a_part_that_is_not_there_is_named(foreign):
         foreign.part("state_dct")
 
 
+def test_a_strangers_names_are_shown_as_what_can_be_printed(tmp_path, capsys):
+    torch.save({"\x1b[2Ja": {"b\n": torch.ones(1)}, "long" * 100: torch.ones(1), "\x07": 3}, tmp_path / "a.pth")
+    assert main(["import-weights", str(tmp_path / "a.pth")]) == 0
+    captured = capsys.readouterr()
+    assert "?[2Ja.b?" in captured.out
+    assert "left out: ? (int)" in captured.out
+    assert main(["import-weights", str(tmp_path / "a.pth"), "--part", "none"]) == 2
+    text = captured.out + capsys.readouterr().err
+    assert f"begin with: ?[2Ja, {'long' * 20}." in text
+    assert all(letter.isprintable() or letter == "\n" for letter in text)
+
+
 def test_an_output_that_would_replace_something_is_refused_at_once(honest, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(weights, "_read_in_child", lambda *_: pytest.fail("it was read"))
     there = tmp_path / "w.safetensors"
@@ -104,6 +118,18 @@ def test_a_small_file_that_becomes_large_is_refused_before_it_takes_memory(tmp_p
         child.read(tmp_path / "a.pth", tmp_path, 1_000_000)
 
 
+def test_tensors_of_types_that_the_new_file_does_not_hold_are_left_out(tmp_path):
+    assert set(tensorfile.DTYPES.values()) == child.DTYPES, "what is written is what is read"
+    content = {
+        "w": torch.ones(2),
+        "wave": torch.ones(2, dtype=torch.complex128),
+        "c": torch.ones(1, dtype=torch.cfloat),
+    }
+    torch.save(content, tmp_path / "a.pth")
+    assert child.read(tmp_path / "a.pth", tmp_path, 1000) == {"left_out": ["wave (a tensor of complex128)"]}
+    assert set(load_file(tmp_path / child.WEIGHTS)) == {"w", "c"}
+
+
 def test_names_that_clash_and_depths_without_end_are_refused():
     one = torch.ones(1)
     with pytest.raises(child.ContentError, match=r"the name 'a\.b' is taken"):
@@ -126,8 +152,51 @@ def test_a_zip_bomb_meets_the_limit_of_memory(tmp_path):
             data = old.read(name)
             new.writestr(name, b"\0" * (200 << 20) if name.endswith("/data/0") else data)
     assert bomb.stat().st_size < 2 << 20
-    with pytest.raises(ModelFileError, match="is refused"):
+    with pytest.raises(
+        ModelFileError, match="needs more than the 67,108,864 bytes of memory that are allowed"
+    ) as caught:
         read_foreign(bomb, memory=64 << 20)
+    assert caught.value.fix == "allow more with --memory"
+
+
+class System:
+    """The limits of a system that has no `/proc`, and not all of them."""
+
+    RLIM_INFINITY = -1
+    RLIMIT_AS, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_CORE = "AS", "FSIZE", "CPU", "CORE"
+
+    def __init__(self, refused: str = "") -> None:
+        self.refused, self.set = refused, {}
+
+    def getrlimit(self, name):
+        return (0, 50) if name == "CPU" else (0, self.RLIM_INFINITY)
+
+    def setrlimit(self, name, value):
+        if name == self.refused:
+            raise ValueError(name)
+        self.set[name] = value
+
+
+def test_each_limit_is_set_for_itself(monkeypatch):
+    system = System()
+    monkeypatch.setitem(sys.modules, "resource", system)
+    monkeypatch.setattr(child, "_address_space", lambda: 1000)
+    child.limit(24, 70)
+    assert system.set == {"AS": (1024, 1024), "FSIZE": (24, 24), "CPU": (50, 50), "CORE": (0, 0)}
+    monkeypatch.setattr(child, "_address_space", lambda: None)
+    monkeypatch.setitem(sys.modules, "resource", system := System(refused="FSIZE"))
+    child.limit(24, 7)
+    assert system.set == {"CPU": (7, 7), "CORE": (0, 0)}
+
+
+def test_a_system_without_proc_does_not_say_how_much_is_taken(monkeypatch):
+    assert child._address_space() > 2**28, "torch is loaded"
+
+    def missing(*_, **__):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(child.Path, "read_text", missing)
+    assert child._address_space() is None
 
 
 def test_a_child_that_hangs_is_ended(honest, tmp_path, monkeypatch):

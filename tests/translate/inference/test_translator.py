@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
+from onnx_files import external
 from PIL import Image
 
 from translate.errors import DataError, ModelFileError, UsageError
@@ -180,23 +181,6 @@ def test_damaged_files_raise_typed_errors_and_print_nothing(invert, tmp_path, pi
             refused += 1
     assert refused > 100
     assert capfd.readouterr() == ("", "")
-
-
-def external(folder, location: str):
-    weight = onnx.numpy_helper.from_array(np.array([255.0], np.float32), "c")
-    onnx.external_data_helper.set_external_data(weight, location=location)
-    weight.ClearField("raw_data")
-    weight.data_location = onnx.TensorProto.EXTERNAL
-    model = onnx.parser.parse_model(
-        """<ir_version: 8, opset_import: ["" : 18]>
-        g (uint8[n, h, w, 3] image) => (uint8[n, h, w, 3] out) <float[1] c>
-        { f = Cast<to = 1>(image) d = Sub(c, f) out = Cast<to = 2>(d) }"""
-    )
-    del model.graph.initializer[:]
-    model.graph.initializer.append(weight)
-    path = folder / "external.onnx"
-    path.write_bytes(model.SerializeToString())
-    return path
 
 
 def test_external_data_is_refused_and_contained_where_allowed(tmp_path, picture):

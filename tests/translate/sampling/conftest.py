@@ -10,8 +10,6 @@ import pytest
 import sampled_run
 
 from translate.inference import InputInfo
-from translate.inference.latents import draw
-from translate.sampling.values import shape_of
 
 
 class Echo:
@@ -26,7 +24,7 @@ class Echo:
         self.batches: list[int] = []
 
     def draw(self, info: InputInfo, numbers: Sequence[int], seed: int) -> np.ndarray:
-        return draw(info.law, shape_of(info), info.dtype, list(numbers), seed, name=info.name)
+        return info.draw(list(numbers), seed)
 
     def run(self, values: Mapping[str, np.ndarray], number: int) -> np.ndarray:
         first = sum(self.batches)

@@ -158,12 +158,22 @@ def test_an_interpolation_goes_from_each_draw_to_the_next(tools, z, c, law, chos
 
 
 def test_interpolation_with_rows_of_classes_and_a_set_element(tools, z):
-    echo = tools["echo"]([z, tools["label"]()])
-    made = sample(echo, interpolate="z", rows="label", frames=3, settings=["z[2]=9"])
-    assert made.pictures.shape[:2] == (4, 3)
-    assert echo.seen("label", 4).tolist() == [[k] * 3 for k in range(4)]
-    assert echo.seen("z", 4)[:, [0, 2], 2] == pytest.approx(9.0)
+    echo, free = (tools["echo"]([z, tools["label"]()]) for _ in range(2))
+    made = sample(echo, interpolate="z", rows="label", frames=5, settings=["z[2]=9"])
+    assert made.pictures.shape[:2] == (4, 5)
+    assert echo.seen("label", 4).tolist() == [[k] * 5 for k in range(4)]
+    assert (echo.seen("z", 4)[:, :, 2] == 9).all(), "all along, though the way is a curve"
     assert (echo.seen("z", 4) == echo.seen("z", 4)[:1]).all()
+    sample(free, interpolate="z", rows="label", frames=5)
+    assert np.array_equal(echo.seen("z", 4)[:, :, :2], free.seen("z", 4)[:, :, :2]), "the others go as without it"
+
+
+def test_an_element_that_varies_across_a_way_has_its_values_too(tools, z):
+    echo = tools["echo"]([z])
+    sample(echo, interpolate="z", rows="z[0]=-1,5", frames=4)
+    assert np.array_equal(echo.seen("z", 2)[:, :, 0], [[-1] * 4, [5] * 4])
+    draws = draw(z.law, (3,), "float32", range(2), 0, name="z")
+    assert np.array_equal(echo.seen("z", 2)[0, [0, -1], 1:], draws[:, 1:])
 
 
 def test_straight_is_usual_for_what_is_not_normal(tools, style):
@@ -184,6 +194,11 @@ def test_a_label_becomes_columns_by_itself(tools, z):
     swept = tools["echo"]([z, tools["label"]()])
     sample(swept, sweep="z[0]", count=6)
     assert swept.seen("label", 6)[:, 0].tolist() == [0, 1, 2, 3, 0, 1], "classes in a circle where columns are taken"
+    counted = tools["echo"]([z, tools["label"]()])
+    assert sample(counted, rows="z[0]=1,2", count=5).pictures.shape[:2] == (2, 5)
+    assert counted.seen("label", 2).tolist() == [[0, 1, 2, 3, 0]] * 2, "beside rows of values a count is of draws"
+    drawn = tools["echo"]([z, tools["label"]()])
+    assert sample(drawn, rows="z", count=5).pictures.shape[:2] == (5, 4)
 
 
 def test_very_many_classes_are_no_columns(tools, z):
@@ -223,6 +238,7 @@ def test_settings(tools, z, c, style, psi):
     soft = tools["echo"]([c])
     sample(soft, settings={"c": [0.5, 0.5, 0, 0, 0]}, count=1)
     assert soft.seen("c", 1)[0, 0].tolist() == [0.5, 0.5, 0, 0, 0]
+    assert sample(soft, settings={"c": [0, 1, 1, 0, 0]}, count=1).description[-1] == "c = 0, 1, 1, 0, 0", "no class"
     both = tools["echo"]([z])
     sample(both, settings=["z[0]=9", "z=1"], count=1)
     assert both.seen("z", 1)[0, 0].tolist() == [9, 1, 1], "whole values first, in any order"
@@ -320,6 +336,11 @@ def test_two_pictures_are_told_apart_by_name(tools, z, tmp_path):
         ({"interpolate": "label"}, "nothing between two draws of 'label'"),
         ({"interpolate": "z", "law": "cubic"}, "no law 'cubic'"),
         ({"law": "slerp"}, "--law is for --interpolate"),
+        ({"frames": 16}, "--frames is for --interpolate"),
+        ({"frames": 5, "sweep": "z[0]"}, "--frames is for --interpolate"),
+        ({"count": 3, "sweep": "c", "rows": "label"}, "--count: with both rows and columns there is one draw"),
+        ({"count": 3, "sweep": "z[0]", "rows": "z[1]"}, "--count: with both rows and columns there is one draw"),
+        ({"count": 3, "interpolate": "z", "rows": "c"}, "--count: with both rows and columns there is one draw"),
         ({"label": 4}, r"takes the classes 0 to 3 \(got 4\)"),
         ({"label": 1, "sweep": "label"}, "set and varied at once"),
         ({"count": 0}, "--count must be at least 1"),
@@ -338,3 +359,23 @@ def test_a_label_that_is_not_there_or_not_the_only_one(tools, z):
         sample(tools["echo"]([z]), label=1)
     with pytest.raises(UsageError, match=r"several labels \(old, new\)"):
         sample(tools["echo"]([z, tools["label"]("old"), tools["label"]("new")]), label=1)
+
+
+def test_an_input_of_one_number_takes_any_and_a_type_takes_what_it_holds(tools, z):
+    time = InputInfo(name="time", kind="tensor", dtype="float32", shape=(None,))
+    steps = InputInfo(name="steps", kind="tensor", dtype="int64", shape=(None, 2))
+    echo = tools["echo"]([time, steps, z])
+    made = sample(echo, settings=["time=-0.5", "steps=3,4", "steps[1]=7"], count=2)
+    assert echo.seen("time", 2).ravel().tolist() == [-0.5, -0.5]
+    assert echo.seen("steps", 2)[0, 0].tolist() == [3, 7]
+    assert "time = -0.5" in made.description
+    for setting in ("steps=0.5,1", "steps[0]=0.5", "steps=1e300", "time=1e300"):
+        with pytest.raises(UsageError, match=r"takes numbers of the type (int64|float32) \(got (0.5|1e\+300)"):
+            sample(echo, settings=["time=0", "steps=0", setting])
+    with pytest.raises(UsageError, match=r"'steps' takes numbers of the type int64 \(got 0.5\)"):
+        sample(echo, settings=["time=0", "steps=0"], sweep="steps[0]=0:1:3")
+    with pytest.raises(UsageError, match=r"needs 'time' \(one number\)"):
+        sample(echo)
+    unknown = tools["label"](classes=None)
+    with pytest.raises(UsageError, match="takes whole numbers from 0"):
+        sample(tools["echo"]([unknown, z]), settings=["label=0.5"])

@@ -110,6 +110,11 @@ def test_a_film_of_classes_or_draws_goes_on_in_a_circle(tools, z, c, tmp_path):
     assert (opened.n_frames, opened.info["duration"]) == (3, 100)
 
 
+def test_the_slowest_film_can_be_written(tools, z, tmp_path):
+    sample(tools["echo"]([z]), count=2, output=tmp_path / "film.gif", fps=0.01)
+    assert reopened(tmp_path / "film.gif").info["duration"] == 100_000
+
+
 def test_colours_of_a_film_are_near():
     generator = np.random.default_rng(0)
     frames = [np.repeat(generator.integers(0, 256, (4, 4, 3), dtype=np.uint8), 8, axis=0) for _ in range(3)]
@@ -150,6 +155,9 @@ def test_what_cannot_be_written_is_refused_before_anything_is_computed(tools, z,
         sample(echo, output=tmp_path / "x.png", fps=3)
     with pytest.raises(UsageError, match="at most 50"):
         sample(echo, output=tmp_path / "x.gif", fps=51)
+    for fps in (1e-300, 0.0099, 0.0, -1.0, float("nan")):
+        with pytest.raises(UsageError, match=r"--fps must be at least 0\.01 and"):
+            sample(echo, output=tmp_path / "x.gif", fps=fps)
     assert echo.batches == []
     with pytest.raises(MachineError, match="cannot be made"):
         sample(echo, output=tmp_path / "file" / "x.png")
@@ -161,5 +169,9 @@ def test_numbers_are_no_pictures(tools, z, tmp_path):
     with pytest.raises(UsageError, match=r"no picture .* but numbers") as caught:
         sample(echo, output=tmp_path / "points.png")
     assert caught.value.fix == "--output points.npy"
+    for output, fix in ((".", "values.npy"), (tmp_path, tmp_path / "values.npy"), ("points", "points.npy")):
+        with pytest.raises(UsageError, match="but numbers") as caught:
+            sample(echo, output=output)
+        assert caught.value.fix == f"--output {fix}"
     made = sample(echo, output=tmp_path / "points.npy", count=2)
     assert made.description[0].startswith("2 outputs of")
