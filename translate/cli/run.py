@@ -6,11 +6,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from translate.errors import DataError
+from translate.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from translate.inference import Translator
 
 
 def command(
@@ -26,6 +29,19 @@ def command(
     overlap: Annotated[int, typer.Option(help="Pixels that neighbouring tiles share and blend.", min=0)] = 64,
     batch: Annotated[int, typer.Option(help="Neighbouring pictures of one size that run together.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="Seed of the latents, where the file takes some.", min=0)] = 0,
+    label: Annotated[int | None, typer.Option(help="The class, where the file takes one.", min=0)] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Value of another input, for all pictures (repeatable).", metavar="NAME=VALUE"),
+    ] = None,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            help="Another picture that the file takes: a folder with pictures of the same names, or one file for all.",
+            metavar="NAME=FOLDER",
+        ),
+    ] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1)] = None,
 ) -> None:
     """Translate pictures with an exported file: pictures in, pictures out."""
@@ -34,9 +50,18 @@ def command(
     from translate.pictures import shown
 
     translator = Translator(file, threads=threads)
+    others = _others(translator, label, settings or [], pictures or [])
     with _shown_progress(len(find_inputs(inputs, output, output_suffix(translator)))) as progress:
         result = translate_files(
-            translator, inputs, output, tile=tile, overlap=overlap, batch=batch, seed=seed, progress=progress
+            translator,
+            inputs,
+            output,
+            tile=tile,
+            overlap=overlap,
+            batch=batch,
+            seed=seed,
+            others=others,
+            progress=progress,
         )
     typer.echo(f"{len(result.written)} of {len(result.written) + len(result.failed)} pictures in {shown(output)}")
     if result.failed:
@@ -46,6 +71,28 @@ def command(
             f"{len(result.failed)} pictures could not be translated: {listing}{more}",
             fix="replace or remove them, then run the same command again",
         )
+
+
+def _others(translator: Translator, label: int | None, settings: list[str], pictures: list[str]) -> dict[str, Any]:
+    """The inputs besides the pictures to translate, by name.
+
+    Raises:
+        UsageError: One has another form than its input takes, or the file has no such input.
+    """
+    from translate.sampling.request import Request, read_settings
+
+    others: dict[str, Any] = {}
+    request = Request(label=label, settings=settings)
+    for target, value in read_settings(translator.inputs, request, str(translator.file)):
+        if target.element is not None:
+            raise UsageError(f"--set: '{target}' is an element; whole values are set here", fix="translate sample")
+        others[target.name] = value
+    for word in pictures:
+        name, equals, place = word.partition("=")
+        if not equals:
+            raise UsageError(f"--input: which input is '{word}' for?", fix=f"--input NAME={word}")
+        others[name] = place
+    return others
 
 
 @contextmanager

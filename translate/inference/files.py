@@ -8,19 +8,23 @@ the order of the inputs. An output from an earlier call is replaced; an input ne
 never read.
 
 The files have the depth that the model's output has, 8 or 16 bits per channel.
+
+A model that takes more pictures than one finds the others in folders of their own: the one of the same name below that
+folder, whatever its suffix. One file is taken for all pictures alike.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from translate.errors import DataError, MachineError, ModelFileError, UsageError
+from translate.errors import DataError, MachineError, ModelFileError, UsageError, did_you_mean
 from translate.inference.pixels import as_pictures
 from translate.inference.tiles import translate_tiled
 from translate.inference.translator import Translator
@@ -40,6 +44,9 @@ class Translated:
     failed: list[tuple[Path, str]] = field(default_factory=list)
 
 
+_Waiting = tuple[int, Path, Path, dict[str, Array]]
+"""A picture to translate: its number, its file, its output, and all that the model takes of pictures, by input."""
+
 Progress = Callable[[Path, Path | None, str], None]
 """Called after each picture: input, output (None where it failed), reason."""
 
@@ -56,7 +63,22 @@ def find_inputs(inputs: Iterable[str | Path], output_folder: Path, suffix: str =
         UsageError: An input is not there, the output folder is an input, or an output would be an input.
         DataError: A folder cannot be listed, or there are no pictures.
     """
-    found: dict[Path, Path] = {}  # input to its place below the output folder; the first mention counts
+    found = _found(inputs, output_folder)
+    places = [output_folder / place for place in _distinct(list(found.values()), suffix)]
+    taken = {os.path.realpath(path) for path in found}
+    for path, place in zip(found, places, strict=True):
+        if os.path.realpath(place) in taken:
+            raise UsageError(
+                f"the output for '{shown(path)}' would overwrite an input",
+                where=shown(place),
+                fix="give another --output",
+            )
+    return list(zip(found, places, strict=True))
+
+
+def _found(inputs: Iterable[str | Path], output_folder: Path) -> dict[Path, Path]:
+    """Each picture with its place below the output folder, with the suffix that it has; the first mention counts."""
+    found: dict[Path, Path] = {}
     for given in map(Path, inputs):
         if not given.exists() and not given.is_symlink():
             raise UsageError(
@@ -71,16 +93,7 @@ def find_inputs(inputs: Iterable[str | Path], output_folder: Path, suffix: str =
             found.setdefault(given, Path(given.name))
     if not found:
         raise DataError("there are no pictures in what was given", where=", ".join(shown(str(item)) for item in inputs))
-    places = [output_folder / place for place in _distinct(list(found.values()), suffix)]
-    taken = {os.path.realpath(path) for path in found}
-    for path, place in zip(found, places, strict=True):
-        if os.path.realpath(place) in taken:
-            raise UsageError(
-                f"the output for '{shown(path)}' would overwrite an input",
-                where=shown(place),
-                fix="give another --output",
-            )
-    return list(zip(found, places, strict=True))
+    return found
 
 
 def _walk(folder: Path, output_folder: Path) -> Iterator[Path]:
@@ -129,6 +142,7 @@ def translate_files(
     overlap: int = 64,
     batch: int = 1,
     seed: int = 0,
+    others: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Translated:
     """Translate files and folders of pictures into PNG (or .npy) files; see the module's text for their names.
@@ -144,33 +158,49 @@ def translate_files(
         overlap: Of neighbouring tiles.
         batch: Neighbouring pictures of one size that are translated together.
         seed: Seed of latents that the file takes.
+        others: Other inputs by name: a path for a picture (a file for all, or a folder), else one value for all.
         progress: Called after each picture.
 
     Raises:
         UsageError: An input is missing, an output would overwrite an input, or a number is out of range.
-        ModelFileError: The file cannot be used for this: it makes no pictures, or takes several.
+        ModelFileError: The file cannot be used for this: it takes or makes no pictures.
         MachineError: An output cannot be written.
         DataError: There are no pictures.
     """
     if batch < 1:
         raise UsageError(f"the batch must be at least 1 (got {batch})", fix="--batch 1")
-    _check_file(translator)
+    others = dict(others or {})
+    _check_file(translator, others)
     folder = Path(output_folder)
     if folder.exists() and not folder.is_dir():
         raise UsageError("the output is not a folder", where=shown(folder), fix="give a folder to --output")
-    work = find_inputs(list(inputs), folder, output_suffix(translator))
-    job = _Job(translator, tile, overlap, seed, progress)
+    given = list(inputs)
+    work = find_inputs(given, folder, output_suffix(translator))
+    found = _found(given, folder)
+    partners = {info.name: Partners(Path(others.pop(info.name)), found, folder) for info in translator.images[1:]}
+    job = _Job(translator, partners, others, tile, overlap, seed, progress)
     job.run(work, batch)
     return job.result
 
 
-def _check_file(translator: Translator) -> None:
-    if len(translator.images) != 1:
-        names = ", ".join(info.name for info in translator.images) or "none"
-        raise ModelFileError(
-            f"the file takes {len(translator.images)} pictures at once ({names}); folders are for files that take one",
-            where=str(translator.file),
-            fix="use it in Python: Translator(file)(first, second=...)",
+def _check_file(translator: Translator, others: Mapping[str, Any]) -> None:
+    where = str(translator.file)
+    if not translator.images:
+        raise ModelFileError("the file takes no pictures", where=where, fix=f"translate sample {translator.file}")
+    names = [info.name for info in translator.inputs]
+    for name in others:
+        if name not in names or name == translator.images[0].name:
+            known = ", ".join(names[1:]) or "none"
+            what = f"the file has no other input '{name}'.{did_you_mean(name, names)} Other inputs: {known}."
+            raise UsageError(what, where=where)
+    for info in translator.inputs:
+        if info.name in others or info.law is not None or info.name == translator.images[0].name:
+            continue
+        way = {"image": f"--input {info.name}=FOLDER", "label": "--label CLASS"}
+        raise UsageError(
+            f"the input '{info.name}' ({info.kind}, {info.dtype}) is not given",
+            where=where,
+            fix=way.get(info.kind, f"--set {info.name}=VALUE"),
         )
     if not translator.makes_pictures:
         raise ModelFileError(
@@ -178,11 +208,48 @@ def _check_file(translator: Translator) -> None:
         )
 
 
+class Partners:
+    """The pictures of another input: one file for all, or for each picture the one of its name in a folder.
+
+    Args:
+        place: The file or folder.
+        found: The pictures with their places below the output folder.
+        output_folder: Is not read.
+
+    Raises:
+        UsageError: There is nothing there.
+    """
+
+    def __init__(self, place: Path, found: Mapping[Path, Path], output_folder: Path) -> None:
+        if not place.exists():
+            raise UsageError(f"there is no file or folder '{shown(place)}'", fix="give a picture, or a folder of them")
+        self._place, self._found = place, found
+        self._by_name: dict[Path, Path] = {}
+        if place.is_dir():
+            for path in _walk(place, output_folder):
+                self._by_name.setdefault(path.relative_to(place).with_suffix(""), path)
+
+    def of(self, path: Path) -> Path:
+        """The one that belongs to a picture.
+
+        Raises:
+            DataError: There is none.
+        """
+        if not self._place.is_dir():
+            return self._place
+        name = self._found[path].with_suffix("")
+        if name not in self._by_name:
+            raise DataError(f"there is no picture '{shown(name)}' in '{shown(self._place)}'")
+        return self._by_name[name]
+
+
 @dataclass
 class _Job:
     """One call of `translate_files`."""
 
     translator: Translator
+    partners: Mapping[str, Partners]
+    others: Mapping[str, Any]
     tile: int | None
     overlap: int
     seed: int
@@ -190,22 +257,29 @@ class _Job:
     result: Translated = field(default_factory=Translated)
 
     def run(self, work: Sequence[tuple[Path, Path]], batch: int) -> None:
-        waiting: list[tuple[int, Path, Path, Array]] = []
+        waiting: list[_Waiting] = []
         for index, (path, place) in enumerate(work):
             try:
-                taken = self.translator.images[0]
-                picture = as_pictures(path, taken.channels, taken.dtype)[0][0]
+                pictures = self.pictures(path)
             except DataError as exc:
                 self.report(path, None, exc.what)
                 continue
-            if waiting and (len(waiting) == batch or waiting[0][3].shape != picture.shape):
+            if waiting and (len(waiting) == batch or not _alike(waiting[0][3], pictures)):
                 self.translate(waiting)
                 waiting = []
-            waiting.append((index, path, place, picture))
+            waiting.append((index, path, place, pictures))
         if waiting:
             self.translate(waiting)
 
-    def translate(self, waiting: Sequence[tuple[int, Path, Path, Array]]) -> None:
+    def pictures(self, path: Path) -> dict[str, Array]:
+        """What the file takes of pictures, by input."""
+        sources = {name: partner.of(path) for name, partner in self.partners.items()}
+        return {
+            info.name: as_pictures(sources.get(info.name, path), info.channels, info.dtype)[0][0]
+            for info in self.translator.images
+        }
+
+    def translate(self, waiting: Sequence[_Waiting]) -> None:
         try:
             made = self.made(waiting)
         except (DataError, ModelFileError) as exc:
@@ -224,17 +298,28 @@ class _Job:
             else:
                 self.report(path, place, "")
 
-    def made(self, waiting: Sequence[tuple[int, Path, Path, Array]]) -> Sequence[Array]:
-        height, width = waiting[0][3].shape[:2]
+    def made(self, waiting: Sequence[_Waiting]) -> Sequence[Array]:
+        first = self.translator.images[0].name
+        height, width = waiting[0][3][first].shape[:2]
         if self.tile is not None and max(height, width) > self.tile:
             return [
                 translate_tiled(
-                    self.translator, picture, tile=self.tile, overlap=self.overlap, seed=self.seed, index=index
+                    self.translator,
+                    pictures[first],
+                    tile=self.tile,
+                    overlap=self.overlap,
+                    seed=self.seed,
+                    index=index,
+                    **{name: pictures[name] for name in self.partners},
+                    **self.others,
                 )
-                for index, _, _, picture in waiting
+                for index, _, _, pictures in waiting
             ]
-        pictures = np.stack([picture for _, _, _, picture in waiting])
-        return list(self.translator(pictures, seed=self.seed, indices=[index for index, _, _, _ in waiting]))
+        stacked: dict[str, Any] = {
+            name: np.stack([pictures[name] for _, _, _, pictures in waiting]) for name in waiting[0][3]
+        }
+        indices = [index for index, _, _, _ in waiting]
+        return list(self.translator(stacked.pop(first), seed=self.seed, indices=indices, **stacked, **self.others))
 
     def report(self, path: Path, place: Path | None, reason: str) -> None:
         if place is None:
@@ -243,3 +328,8 @@ class _Job:
             self.result.written.append((path, place))
         if self.progress is not None:
             self.progress(path, place, reason)
+
+
+def _alike(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
+    """Whether two pictures can run together."""
+    return all(one[name].shape == other[name].shape for name in one)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -158,3 +159,113 @@ def test_a_file_that_makes_no_pictures_is_refused(invert, tmp_path):
     onnx.save(onnx.parser.parse_model(text), str(tmp_path / "f.onnx"))
     with pytest.raises(ModelFileError, match="no picture"):
         translate_files(Translator(tmp_path / "f.onnx"), [tmp_path], tmp_path / "out")
+
+
+# -- files that take more than a picture -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """out = image + 10 * label + mask, the mask in one channel, the label one of three."""
+    text = """<ir_version: 8, opset_import: ["" : 18]>
+    g (uint8[n, h, w, 3] image, uint8[n, h, w, 1] mask, int64[n] label) => (uint8[n, h, w, 3] out) {
+      f = Cast<to = 1>(image)
+      m = Cast<to = 1>(mask)
+      l = Cast<to = 1>(label)
+      axes = Constant<value = int64[3] {1, 2, 3}>()
+      y = Unsqueeze(l, axes)
+      ten = Constant<value = float {10.0}>()
+      s = Mul(y, ten)
+      a = Add(f, m)
+      b = Add(a, s)
+      out = Cast<to = 2>(b)
+    }"""
+    inputs = [
+        {"name": "image", "kind": "image"},
+        {"name": "mask", "kind": "image"},
+        {"name": "label", "kind": "label", "classes": 3},
+    ]
+    model = onnx.parser.parse_model(text)
+    onnx.helper.set_model_props(model, {"format_version": "1", "size_divisor": "1", "inputs": json.dumps(inputs)})
+    onnx.save(model, str(tmp_path / "mixed.onnx"))
+    return tmp_path / "mixed.onnx"
+
+
+def grey(value: int, side: int = 4) -> np.ndarray:
+    return np.full((side, side, 3), value, np.uint8)
+
+
+def value_of(place: Path) -> int:
+    (value,) = set(np.asarray(Image.open(place)).ravel().tolist())
+    return value
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("tile", [None, 2])
+def test_other_pictures_are_found_by_name_and_a_label_is_one_for_all(mixed, saved, tmp_path, batch, tile):
+    for index, name in enumerate(["a.png", "deep/b.png", "c.png"]):
+        saved(tmp_path / "in" / name, grey(20 * index))
+        saved(tmp_path / "masks" / name.replace("png", "bmp"), grey(index + 1))
+    others = {"mask": tmp_path / "masks", "label": 2}
+    result = translate_files(
+        Translator(mixed), [tmp_path / "in"], tmp_path / "out", batch=batch, others=others, tile=tile, overlap=0
+    )
+    assert not result.failed
+    assert {place.name: value_of(place) for _, place in result.written} == {"a.png": 21, "b.png": 42, "c.png": 63}
+
+
+def test_one_file_is_for_all_and_a_missing_partner_stops_no_other(mixed, saved, tmp_path):
+    for name in ("a.png", "b.png"):
+        saved(tmp_path / "in" / name, grey(50))
+    saved(tmp_path / "masks/b.png", grey(5))
+    others = {"mask": tmp_path / "masks/b.png", "label": 0}
+    result = translate_files(Translator(mixed), [tmp_path / "in"], tmp_path / "out", others=others)
+    assert [value_of(place) for _, place in result.written] == [55, 55]
+    result = translate_files(
+        Translator(mixed), [tmp_path / "in"], tmp_path / "two", others={**others, "mask": tmp_path / "masks"}
+    )
+    assert [path.name for path, _ in result.written] == ["b.png"]
+    assert [(path.name, reason) for path, reason in result.failed] == [
+        ("a.png", f"there is no picture 'a' in '{tmp_path / 'masks'}'")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("others", "what", "fix"),
+    [
+        ({"label": 0}, "the input 'mask' .image, uint8. is not given", "--input mask=FOLDER"),
+        ({"mask": "."}, "the input 'label' .label, int64. is not given", "--label CLASS"),
+        ({"mask": ".", "lable": 1}, "no other input 'lable'. Did you mean 'label'", None),
+        ({"mask": "nowhere", "label": 1}, "no file or folder 'nowhere'", "give a picture"),
+    ],
+)
+def test_what_is_missing_or_unknown_is_said_before_the_first_picture(mixed, saved, tmp_path, others, what, fix):
+    saved(tmp_path / "in/a.png", grey(1))
+    with pytest.raises(UsageError, match=what) as caught:
+        translate_files(Translator(mixed), [tmp_path / "in"], tmp_path / "out", others=others)
+    assert fix is None or fix in str(caught.value.fix)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_takes_them(mixed, saved, tmp_path, capsys):
+    from translate.cli import main
+
+    saved(tmp_path / "in/a.png", grey(1))
+    saved(tmp_path / "masks/a.png", grey(2))
+    command = ["run", str(mixed), str(tmp_path / "in"), "--output", str(tmp_path / "out")]
+    masks = ["--input", f"mask={tmp_path / 'masks'}"]
+    assert main([*command, *masks, "--label", "1"]) == 0
+    assert value_of(tmp_path / "out/a.png") == 13
+    assert main([*command, *masks, "--set", "label=2"]) == 0
+    assert value_of(tmp_path / "out/a.png") == 23
+    capsys.readouterr()
+    for more, says in (
+        (["--label", "1"], "--input mask=FOLDER"),
+        ([*masks, "--label", "3"], "takes the classes 0 to 2"),
+        (["--input", str(tmp_path / "masks"), "--label", "1"], "--input NAME="),
+        ([*masks, "--set", "mask=1"], "'mask' is a picture"),
+    ):
+        assert main([*command, *more]) == 2
+        found = capsys.readouterr().err
+        assert says in found
+        assert len(found.splitlines()) <= 4
