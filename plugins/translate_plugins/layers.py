@@ -199,6 +199,15 @@ def _map_size(network: str, number: int, spec: Spec) -> tuple[int, int] | None:
     )
 
 
+def repeats(inputs: Sequence[Spec]) -> bool:
+    """Whether an input has no height and width: beside an image, `Join` repeats it as planes that are constant.
+
+    Without a border of zeros a convolution makes a constant of it in each map, which is exactly what a norm of single
+    maps subtracts. Behind an activation it is no constant any more.
+    """
+    return any(len(spec.shape) < 3 for spec in inputs)
+
+
 def _encoded(value: Tensor, classes: int) -> Tensor:
     return F.one_hot(value, classes).to(torch.get_default_dtype()) if classes else value
 

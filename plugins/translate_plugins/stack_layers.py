@@ -100,7 +100,7 @@ class Growing:
         maps = layer.maps
         if layer.width is None:
             wanted = self._needed(layer)
-            width, maps = wanted[0], (wanted[1], wanted[2]) if len(wanted) == 3 else None
+            width, maps = layer.times * wanted[0], (wanted[1], wanted[2]) if len(wanted) == 3 else None
         else:
             width = _scaled(layer.width, scale)
         width *= layer.pieces
@@ -126,7 +126,7 @@ class Growing:
             raise layer.entry.mistake(f"{what}; sizes: {', '.join(self.trail)}", "leave `r` out")
         width = channels
         if layer.has_weights:
-            width = self._needed(layer)[0] if layer.width is None else _scaled(layer.width, scale)
+            width = layer.times * self._needed(layer)[0] if layer.width is None else _scaled(layer.width, scale)
         width *= layer.pieces
         self._reach(layer, (width, *after))
         self.modules += _map_layer(layer, channels, width)

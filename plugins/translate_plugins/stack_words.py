@@ -8,6 +8,9 @@
 | `t64k4s2` | transposed convolution | `flat` | maps to a vector |
 | `*` for a number | what `makes` needs: `t*k4s2`, `c*k7`, `fc*` | `mean` | mean of each map: a vector |
 
+`2*` is twice that number, `3*` three times, and so on: with `makes: z`, `fc2*` makes means and log variances of codes
+like z, and follows when the size of z changes. As the last layer it is for what is no image.
+
 After `c` and `t` also `p1` (padding of 1), `v` (padding of 0) and, for `c`, `r` (the padding reflects the border).
 Without `p` and `v` the padding is the one with which `c` divides the size by its stride (rounded up for odd kernels,
 down for even ones with an even stride), and `t` multiplies it exactly (with output padding where kernel minus stride is
@@ -33,9 +36,8 @@ Kind = Literal["fc", "c", "t", "pool", "avg", "up", "flat", "mean"]
 
 GRAMMAR: Final = (
     "A layer is `fc500`, `fc256x4x4`, `c64k4s2`, `t64k4s2` (after `c` and `t` also `p1`, `v`, `r`), `pool2`, `avg2`,"
-    " `up2`, `flat` or `mean`, with `*` for the number that `makes` needs; then any of batch, instance, layer, relu,"
-    " leaky0.2, prelu, elu, tanh, sigmoid, maxout5, pixelnorm,"
-    " dropout0.5"
+    " `up2`, `flat` or `mean`, with `*` for the number that `makes` needs and `2*` for twice that; then any of batch,"
+    " instance, layer, relu, leaky0.2, prelu, elu, tanh, sigmoid, maxout5, pixelnorm, dropout0.5"
 )
 NORMS: Final = frozenset({"batch", "instance", "layer"})
 ACTIVATIONS: Final = frozenset({"relu", "leaky", "prelu", "elu", "tanh", "sigmoid", "maxout"})
@@ -48,10 +50,11 @@ _SLOPE: Final = 0.2  # DCGAN's
 _MOST_WIDTH: Final = 999_999
 _MOST_SIDE: Final = 99  # of kernels, strides, paddings and windows
 _MOST_PIECES: Final = 99
+_MOST_TIMES: Final = 99
 _LONGEST_SHOWN: Final = 60
 _LETTERS: Final = string.ascii_letters
 
-_LAYER: Final = re.compile(r"(fc|c|t|pool|avg|up)(\*|[0-9]+)(.*)", re.DOTALL)
+_LAYER: Final = re.compile(r"(fc|c|t|pool|avg|up)([0-9]*\*|[0-9]+)(.*)", re.DOTALL)
 _WINDOW: Final = re.compile(r"(pool|avg|up)[0-9]+")
 _MAPS: Final = re.compile(r"x([0-9]+)x([0-9]+)")
 _SUFFIX: Final = re.compile(r"([ksp])([0-9]+)|([vr])")
@@ -96,6 +99,7 @@ class Layer:
         word: Its own word.
         kind: The word's first letters.
         width: Features or maps that it makes; None = what `makes` needs. 0 where the layer keeps them.
+        times: Multiple of what `makes` needs.
         maps: Height and width of the maps that a dense layer's result is seen as.
         kernel: Side of the kernel or of the window.
         stride: Step, or factor of `up`.
@@ -109,6 +113,7 @@ class Layer:
     word: str
     kind: Kind
     width: int | None = 0
+    times: int = 1
     maps: tuple[int, int] | None = None
     kernel: int = 1
     stride: int = 1
@@ -180,21 +185,22 @@ def _layer(entry: Entry, word: str) -> Layer:
 
 
 def _dense(entry: Entry, found: re.Match[str]) -> Layer:
-    width = _width(entry, found[2])
+    width, times = _width(entry, found[2])
     maps = None
     if found[3]:
         sides = _MAPS.fullmatch(found[3])
         if sides is None:
             raise entry.mistake(f"`{_short(found[3])}` cannot follow `fc{_short(found[2])}`")
         if width is None:
-            raise entry.mistake("`fc*` takes height and width from `makes` too", "write `fc*` alone")
+            written = f"fc{_short(found[2])}"
+            raise entry.mistake(f"`{written}` takes height and width from `makes` too", f"write `{written}` alone")
         maps = _number(entry, sides[1], _MOST_WIDTH), _number(entry, sides[2], _MOST_WIDTH)
-    return Layer(entry=entry, word=found[0], kind="fc", width=width, maps=maps)
+    return Layer(entry=entry, word=found[0], kind="fc", width=width, times=times, maps=maps)
 
 
 def _window(entry: Entry, found: re.Match[str]) -> Layer:
     kind: Kind = "pool" if found[1] == "pool" else "avg" if found[1] == "avg" else "up"
-    if found[3] or found[2] == "*":
+    if found[3] or found[2].endswith("*"):
         raise entry.mistake(f"`{kind}` takes one number, as in `{kind}2`")
     side = _number(entry, found[2], _MOST_SIDE)
     return Layer(entry=entry, word=found[0], kind=kind, kernel=side, stride=side)
@@ -202,7 +208,7 @@ def _window(entry: Entry, found: re.Match[str]) -> Layer:
 
 def _convolution(entry: Entry, found: re.Match[str]) -> Layer:
     kind: Kind = "c" if found[1] == "c" else "t"
-    width = _width(entry, found[2])
+    width, times = _width(entry, found[2])
     given = _suffixes(entry, found[3])
     kernel = _number(entry, given.get("k", "3"), _MOST_SIDE)
     stride = _number(entry, given.get("s", "1"), _MOST_SIDE)
@@ -222,6 +228,7 @@ def _convolution(entry: Entry, found: re.Match[str]) -> Layer:
         word=found[0],
         kind=kind,
         width=width,
+        times=times,
         kernel=kernel,
         stride=stride,
         padding=padding,
@@ -304,8 +311,11 @@ def _not_a_layer(entry: Entry, word: str) -> ComponentError:
     return entry.mistake(f"no layer is named `{shown}`", near.strip())
 
 
-def _width(entry: Entry, digits: str) -> int | None:
-    return None if digits == "*" else _number(entry, digits, _MOST_WIDTH)
+def _width(entry: Entry, digits: str) -> tuple[int | None, int]:
+    """A layer's width, or None and the multiple of what `makes` needs."""
+    if not digits.endswith("*"):
+        return _number(entry, digits, _MOST_WIDTH), 1
+    return None, _number(entry, digits[:-1] or "1", _MOST_TIMES)
 
 
 def _number(entry: Entry, digits: str, most: int, *, least: int = 1) -> int:

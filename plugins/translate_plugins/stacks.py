@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from translate import Image, Label, Spec
 from translate.errors import ComponentError
-from translate_plugins.layers import InitStd, Join, Output, initialise, output_activation
+from translate_plugins.layers import InitStd, Join, Output, initialise, output_activation, repeats
 from translate_plugins.stack_layers import Growing, sizes_text
-from translate_plugins.stack_words import ACTIVATIONS, Layer
+from translate_plugins.stack_words import ACTIVATIONS, NORMS, Layer
 
 Layers = Annotated[list[str], Field(min_length=1)]
 Scale = Annotated[float, Field(gt=0)]
@@ -83,8 +83,11 @@ def build_stack(
     """
     joined = Join("stack", inputs, images=False, flat=layers[0].kind in {"fc", "flat"})
     wanted = _wanted(makes)
+    times = _times(layers, makes)
     if check_kernels == "refuse":
         _refuse_uneven_kernels(layers)
+    if joined.size is not None and repeats(inputs):
+        _refuse_lost_inputs(layers)
     start = (joined.channels,) if joined.size is None else (joined.channels, *joined.size)
     end = max((layer.entry.number for layer in layers if layer.has_weights), default=0)
     growing = Growing(start, wanted, trail=["x".join(map(str, start))])
@@ -92,9 +95,10 @@ def build_stack(
         growing.add(layer, scale=1.0 if layer.entry.number == end else scale, before_end=layer.entry.number < end)
     if wanted is not None and len(wanted) == 1 and growing.shape[1:] == (1, 1):
         growing.flatten()
-    if makes is not None and growing.shape != wanted:
+    if wanted is not None and growing.shape != (times * wanted[0], *wanted[1:]):
+        asked = f"{times} times {makes}" if times > 1 else str(makes)
         raise ComponentError(
-            f"stack makes {sizes_text(growing.shape)}, but {makes} was asked for; sizes: {', '.join(growing.trail)}",
+            f"stack makes {sizes_text(growing.shape)}, but {asked} was asked for; sizes: {', '.join(growing.trail)}",
             fix="change a kernel, stride or padding, or write `*` for the number that `makes` needs",
         )
     if last is not None:
@@ -147,6 +151,15 @@ def _wanted(makes: Spec | None) -> tuple[int, ...] | None:
     return shape
 
 
+def _times(layers: Sequence[Layer], makes: Spec | None) -> int:
+    """How many times what is to be made the last layer makes."""
+    last = [layer for layer in layers if layer.has_weights][-1:]
+    times = last[0].times if last else 1
+    if times > 1 and isinstance(makes, Image):
+        raise last[0].entry.mistake(f"`{times}*` as the last layer makes no image", "write `*`")
+    return times
+
+
 def _refuse_uneven_kernels(layers: Sequence[Layer]) -> None:
     for layer in layers:
         kernel, stride = layer.kernel, layer.stride
@@ -158,6 +171,22 @@ def _refuse_uneven_kernels(layers: Sequence[Layer]) -> None:
                 f" weights, which draws a checkerboard into {seen}",
                 f"write {' or '.join(fitting)}, or leave out `check_kernels`",
             )
+
+
+def _refuse_lost_inputs(layers: Sequence[Layer]) -> None:
+    """Refuse an instance norm that subtracts all that a joined vector or label has added: see `repeats`."""
+    for layer in layers:
+        has_zeros = layer.kind == "c" and layer.padding > 0 and not layer.reflect
+        if has_zeros or layer.kind not in {"c", "pool", "avg", "up"}:
+            return
+        for modifier in layer.modifiers:
+            if modifier.name == "instance":
+                raise layer.entry.mistake(
+                    "`instance` takes the joined vector or label away again: up to here it is a constant in each map",
+                    "leave this `instance` out, or let the convolution have a border of zeros, without `r` and `v`",
+                )
+            if modifier.name not in NORMS | {"dropout"}:
+                return
 
 
 def _size_divisor(layers: Sequence[Layer], size: tuple[int, int]) -> int:

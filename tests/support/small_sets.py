@@ -1,4 +1,4 @@
-"""A few small pictures in the layout of every dataset, and settings that make shipped pipelines small."""
+"""A few small pictures in the layout of every dataset, and shipped pipelines made small enough for them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image
 
 from translate.pipeline import load_pipeline
+from translate.pipeline.building import Game, build, build_meta
+from translate.pipeline.opening import open_dataset
 
 PLACES: Final = {"cyclegan_conditional": "labelled", "cogan_depth": "depth"}
 """Pipelines whose data has a form of its own, with its folder; all others use that of their dataset."""
@@ -129,3 +131,16 @@ def small_settings(name: str, root: Path) -> list[str]:
     count = 2 if pipeline.evaluation.count is None else pipeline.evaluation.count
     settings += own  # what a pipeline sets for itself comes last
     return [*settings, f"evaluation.count={min(count, 4)}"] if pipeline.metrics else settings
+
+
+def built(name: str, root: Path, *changes: str) -> Game:
+    """A new game of a shipped pipeline, made small."""
+    pipeline = load_pipeline(name, [*small_settings(name, root), *changes])
+    return build(pipeline, open_dataset(pipeline).fields)
+
+
+def of_full_size(name: str, root: Path, *changes: str) -> Game:
+    """The networks as they are shipped, on the meta device."""
+    data = [setting for setting in small_settings(name, root) if setting.startswith("data.root")]
+    pipeline = load_pipeline(name, [*data, *changes])
+    return build_meta(pipeline, open_dataset(pipeline).fields)

@@ -24,6 +24,7 @@ from translate_plugins.layers import (
     needs_bias,
     norm_layers,
     output_activation,
+    repeats,
 )
 
 Blocks = Annotated[int, Field(ge=0)]
@@ -144,11 +145,9 @@ class Residual(nn.Module):
 def first_norm(norm: Norm, inputs: Sequence[Spec]) -> Norm:
     """The normalisation of a first block: none where it would cancel a joined vector or label.
 
-    These are repeated over the picture, so that with reflection padding they only add a constant to each channel of the
-    first convolution: exactly what the norms of a channel subtract. Behind an activation they are no constant any more.
+    With reflection padding that is what the norms of a channel do: see `translate_plugins.layers.repeats`.
     """
-    is_repeated = any(len(spec.shape) < 3 for spec in inputs)
-    return "none" if is_repeated and not needs_bias(norm) else norm
+    return "none" if repeats(inputs) and not needs_bias(norm) else norm
 
 
 def halving_layers(channels: int, widths: Sequence[int], norm: Norm, *, first: Norm) -> list[nn.Module]:

@@ -24,7 +24,8 @@ def stack(
     The words, in the notation of the papers' tables (c64k4s2: convolution, 64 maps, kernel 4, stride 2):
 
     - `fc500` dense, `fc256x4x4` dense seen as maps; `c64k4s2` convolution, `t64k4s2` transposed convolution (kernel 3
-      and stride 1 where left out); `*` for the number that `makes` needs: `t*k4s2`, `fc*`.
+      and stride 1 where left out); `*` for the number that `makes` needs: `t*k4s2`, `fc*`; `2*` for twice that: with
+      `makes: z`, `fc2*` makes means and log variances of codes like z.
     - `pool2` largest, `avg2` mean, `up2` repetition of 2x2 pixels; `flat` maps to a vector, `mean` of each map. They
       may also stand behind another layer in its entry: `c20k5v pool2`.
     - `p1` behind `c` and `t` pads by 1, `v` by 0, `r` behind `c` reflects the border. Without them `c` divides the
@@ -41,9 +42,9 @@ def stack(
         *inputs: Images (or latent maps) of one size, vectors and labels, in any mix.
         layers: The layers in order. Each is `fc500`, `fc256x4x4`, `c64k4s2` (convolution: 64 maps, kernel 4, stride 2),
             `t64k4s2` (transposed), both also with `p1` (padding), `v` (none) or `r` (reflected); `pool2`, `avg2`,
-            `up2`, `flat` or `mean`. `*` stands for the number that `makes` needs. Then any of batch, instance, layer,
-            relu, leaky (leaky0.1), prelu, elu, tanh, sigmoid, maxout5, pixelnorm, dropout0.5, in the order in which
-            they work.
+            `up2`, `flat` or `mean`. `*` stands for the number that `makes` needs, `2*` for twice that. Then any of
+            batch, instance, layer, relu, leaky (leaky0.1), prelu, elu, tanh, sigmoid, maxout5, pixelnorm, dropout0.5,
+            in the order in which they work.
         makes: What to make: an image, a vector, or the logits of a label's classes. None is whatever the layers give.
         output: Last activation of an image. None is the one that spans the range of `makes`: tanh for [-1, 1], sigmoid
             for [0, 1], or none where the last layer is written with one of its own.
@@ -53,7 +54,7 @@ def stack(
         init_std: Standard deviation of the initial weights, as in DCGAN; null is torch's own initialisation.
 
     Shape:
-        As the layers say. With `makes`: N x its shape.
+        As the layers say. With `makes`: N x its shape; as many times its channels as a last `2*` says.
 
     Raises:
         ComponentError: A layer that cannot be read or does not fit, or a result that is not what `makes` says.

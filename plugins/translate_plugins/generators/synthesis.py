@@ -139,6 +139,8 @@ class Synthesis(nn.Module):
         activation: The last activation.
     """
 
+    not_weights = ("constant",)
+
     def __init__(
         self,
         style_size: int,

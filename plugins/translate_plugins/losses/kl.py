@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from translate.errors import ComponentError
+from translate_plugins.gaussian_codes import divergence_of, halved
 from translate_plugins.losses.nested import Nested, total
 
 
@@ -37,13 +37,8 @@ def kl(
 
 
 def _from_learned(code: Tensor) -> Tensor:
-    if code.ndim < 2 or code.shape[1] % 2:
-        raise ComponentError(
-            f"a code holds as many log variances as means on dimension 1 (got {tuple(code.shape)})",
-            fix="let the encoder make twice the code's size, or write `variance: unit`",
-        )
-    mean, log_variance = code.chunk(2, dim=1)
-    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1)
+    fix = "let the encoder make twice the code's size, or write `variance: unit`"
+    return divergence_of(*halved(code, fix=fix))
 
 
 def _from_unit(mean: Tensor) -> Tensor:

@@ -32,6 +32,8 @@ class LeastSquares:
             where only the discriminator's side is halved, so that weights beside it mean the same.
     """
 
+    label_choices = ("a", "b", "c")
+
     def __init__(
         self,
         *,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from translate.errors import ComponentError
 from translate_plugins.metrics.checks import at_least_two
+from translate_plugins.metrics.vectors import standardised
 
 
 class CodeCorrelation:
@@ -50,15 +51,7 @@ class CodeCorrelation:
             ComponentError: Fewer than two examples were seen.
         """
         at_least_two("code_correlation", sum(map(len, self._of)))
-        of, to = (_standardised(torch.cat(each)) for each in (self._of, self._to))
-        values = (of * to).sum(0).abs().clamp(max=1.0).tolist()
+        of, to = (standardised(torch.cat(each).T) for each in (self._of, self._to))
+        values = (of * to).sum(1).abs().clamp(max=1.0).tolist()
         numbered = {f"code{number}": value for number, value in enumerate(values, 1)}
         return {"least": min(values), "mean": sum(values) / len(values), **numbered}
-
-
-def _standardised(values: Tensor) -> Tensor:
-    """Each column with mean 0 and length 1; zeros where it does not vary."""
-    centred = values - values.mean(0)
-    length = centred.norm(dim=0)
-    flat = length <= 1e-6 * values.norm(dim=0)  # what rounding leaves of a constant
-    return torch.where(flat, 0.0, centred / length)

@@ -12,6 +12,7 @@ from translate.errors import ComponentError
 from translate_plugins.metrics.checks import images_of, not_empty
 from translate_plugins.metrics.colour import as_rgb, luma
 from translate_plugins.metrics.shuffling import wrong_partners
+from translate_plugins.metrics.vectors import standardised
 
 _ROWS: Final = 64  # examples that are compared at once
 
@@ -47,7 +48,7 @@ class Correlation:
                 f"correlation compares images of one size (got {tuple(of.shape)} and {tuple(to.shape)})",
                 fix="name two image fields of the same size, and of the same channels or one of both grey",
             )
-        first, second = (_standardised(luma(as_rgb("correlation", each)) if grey else each) for each in (of, to))
+        first, second = (standardised(luma(as_rgb("correlation", each)) if grey else each) for each in (of, to))
         self._paired.append((first * second).sum(1).cpu())
         # Values of about 1, for which half precision has three digits; correlations of long vectors have more.
         scale = first.shape[1] ** 0.5
@@ -68,12 +69,3 @@ class Correlation:
         parts = zip(torch.split(of, _ROWS), torch.split(partners, _ROWS), strict=True)
         shuffled = torch.cat([(first.double() * to[others].double()).mean(1) for first, others in parts])
         return {"paired": paired, "shuffled": shuffled, "margin": paired - shuffled}
-
-
-def _standardised(images: Tensor) -> Tensor:
-    """Each image as a vector of mean 0 and length 1 in float64; zeros where it has one value only."""
-    values = images.double().flatten(1)
-    centred = values - values.mean(1, keepdim=True)
-    length = centred.norm(dim=1, keepdim=True)
-    flat = length <= 1e-6 * values.norm(dim=1, keepdim=True)  # what rounding leaves of a constant
-    return torch.where(flat, 0.0, centred / length)

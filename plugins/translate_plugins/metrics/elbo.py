@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from translate.errors import ComponentError
+from translate_plugins.gaussian_codes import divergence_of, halved
 from translate_plugins.metrics.checks import not_empty, same_shape
 
 
@@ -38,17 +38,16 @@ class Elbo:
             ComponentError: The shapes do not fit.
         """
         same_shape("elbo", of, to)
-        if code.ndim < 2 or code.shape[1] % 2 or len(code) != len(of):
-            raise ComponentError(
-                f"elbo takes means and as many log variances for each of {len(of)} examples (got {tuple(code.shape)})",
-                fix="give the code that `kl` takes",
-            )
+        mean, log_variance = halved(
+            code.double(),
+            problem=f"elbo takes means and as many log variances for each of {len(of)} examples",
+            fix="give the code that `kl` takes",
+            examples=len(of),
+        )
         least = torch.finfo(torch.float32).eps / 2
         p, x = of.double().clamp(least, 1 - least), to.double()
-        mean, log_variance = code.double().chunk(2, dim=1)
         self._likelihood.append(-(x * p.log() + (1 - x) * (-p).log1p()).flatten(1).sum(1).cpu())
-        divergence = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1)
-        self._divergence.append(divergence.flatten(1).sum(1).cpu())
+        self._divergence.append(divergence_of(mean, log_variance).flatten(1).sum(1).cpu())
 
     def compute(self) -> Mapping[str, Tensor]:
         """`bound`, `likelihood` and `kl` of each example.

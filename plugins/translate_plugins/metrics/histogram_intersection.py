@@ -9,8 +9,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from translate_plugins.cielab import lab_of
 from translate_plugins.metrics.checks import not_empty, same_shape
-from translate_plugins.metrics.colour import as_rgb, lab
+from translate_plugins.metrics.colour import as_rgb
 
 _RANGES: Final = {"L": (0.0, 100.0), "a": (-128.0, 128.0), "b": (-128.0, 128.0)}
 
@@ -48,7 +49,7 @@ class HistogramIntersection:
         same_shape("histogram_intersection", of, to)
         self._examples += len(of)
         for side, images in enumerate((of, to)):
-            values = lab(as_rgb("histogram_intersection", images)).unbind(1)
+            values = lab_of(as_rgb("histogram_intersection", images)).unbind(1)
             for (channel, (low, _)), plane in zip(_RANGES.items(), values, strict=True):
                 counts = self._counts[channel][side]
                 bins = ((plane.flatten() - low) / self.bin_width).long().clamp(0, len(counts) - 1)

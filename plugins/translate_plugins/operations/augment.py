@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from translate.errors import ComponentError
+from translate_plugins.operations.images import check_image
 from translate_plugins.operations.ranges import check_range
 
 
@@ -43,6 +43,8 @@ class Augment(nn.Module):
         ComponentError: `low` is not below `high`.
     """
 
+    both_sides = True
+
     def __init__(
         self,
         *,
@@ -65,10 +67,7 @@ class Augment(nn.Module):
         Raises:
             ComponentError: `image` is no image.
         """
-        if image.ndim != 4:
-            raise ComponentError(
-                f"augment takes images (got a value of {image.ndim - 1} dimensions)", fix="pass an image"
-            )
+        check_image("augment", image)
         if not self.training:
             return image
         if self.color:

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
-from translate.errors import ComponentError
 from translate_plugins.blurring import blurred
+from translate_plugins.operations.images import check_image
 
 
 def blur(image: Tensor, /, *, times: Annotated[int, Field(ge=1)] = 1) -> Tensor:
@@ -28,8 +28,7 @@ def blur(image: Tensor, /, *, times: Annotated[int, Field(ge=1)] = 1) -> Tensor:
     Raises:
         ComponentError: `image` is no image.
     """
-    if image.ndim != 4:
-        raise ComponentError(f"blur takes images (got a value of {image.ndim - 1} dimensions)", fix="pass an image")
+    check_image("blur", image)
     for _ in range(times):
         image = blurred(image)
     return image

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from translate.errors import ComponentError
+from translate_plugins.operations.images import check_image
 
 
 def border(
@@ -34,8 +35,7 @@ def border(
     Raises:
         ComponentError: `patch` is no image, or the border leaves nothing inside.
     """
-    if patch.ndim != 4:
-        raise ComponentError(f"border takes images (got a value of {patch.ndim - 1} dimensions)", fix="pass an image")
+    check_image("border", patch)
     if 2 * width >= min(patch.shape[2:]):
         size = "x".join(map(str, patch.shape[2:]))
         raise ComponentError(f"a border of {width} leaves nothing inside {size}", fix="use a smaller width")

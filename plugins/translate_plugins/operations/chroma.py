@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from translate.errors import ComponentError
-from translate_plugins.operations.cielab import AB_RANGE, chroma_of
+from translate_plugins.cielab import AB_RANGE, chroma_of
 from translate_plugins.operations.ranges import check_range
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from translate import marked
 from translate.errors import ComponentError
 
 
+@marked(keeps_values=True)
 def concat(*values: Tensor) -> Tensor:
     """Join values on dimension 1: channels of images, entries of vectors.
 

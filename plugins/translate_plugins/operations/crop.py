@@ -7,9 +7,12 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor
 
+from translate import marked
 from translate.errors import ComponentError
+from translate_plugins.operations.images import check_image
 
 
+@marked(keeps_values=True)
 def crop(image: Tensor, /, *, border: Annotated[int, Field(ge=0)]) -> Tensor:
     """Cut a border off, the same on all four sides: what a context encoder really filled, without what it had seen.
 
@@ -23,8 +26,7 @@ def crop(image: Tensor, /, *, border: Annotated[int, Field(ge=0)]) -> Tensor:
     Raises:
         ComponentError: `image` is no image, or nothing is left of it.
     """
-    if image.ndim != 4:
-        raise ComponentError(f"crop takes images (got a value of {image.ndim - 1} dimensions)", fix="pass an image")
+    check_image("crop", image)
     height, width = (side - 2 * border for side in image.shape[2:])
     if height < 1 or width < 1:
         size = "x".join(map(str, image.shape[2:]))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from translate.errors import ComponentError
+from translate_plugins.operations.images import check_image
 
 
 def edges(image: Tensor, /, *, low: float = -1.0) -> Tensor:
@@ -26,8 +26,7 @@ def edges(image: Tensor, /, *, low: float = -1.0) -> Tensor:
     Raises:
         ComponentError: `image` is no image.
     """
-    if image.ndim != 4:
-        raise ComponentError(f"edges takes images (got a value of {image.ndim - 1} dimensions)", fix="pass an image")
+    check_image("edges", image)
     padded = F.pad(image, (1, 1, 1, 1), value=-torch.inf)
     rows = torch.maximum(torch.maximum(padded[:, :, :-2], padded[:, :, 1:-1]), padded[:, :, 2:])
     dilated = torch.maximum(torch.maximum(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from translate.errors import ComponentError
+from translate import marked
+from translate_plugins.gaussian_codes import halved
 
 
+@marked(keeps_values=True)
 def halves(code: Tensor, /) -> dict[str, Tensor]:
     """Cut a value in two along dimension 1: the means and log variances of a Gaussian code, `first` and `second`.
 
@@ -19,10 +21,7 @@ def halves(code: Tensor, /) -> dict[str, Tensor]:
     Raises:
         ComponentError: Dimension 1 is odd, or missing.
     """
-    if code.ndim < 2 or code.shape[1] % 2:
-        shape = "x".join(map(str, code.shape[1:])) or "one number"
-        raise ComponentError(
-            f"halves needs an even number of entries (got {shape})", fix="make a code of 2 x K entries"
-        )
-    first, second = code.chunk(2, dim=1)
+    first, second = halved(
+        code, problem="halves needs an even number of entries on dimension 1", fix="make a code of 2 x K entries"
+    )
     return {"first": first, "second": second}

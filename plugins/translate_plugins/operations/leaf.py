@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from translate import marked
+from translate_plugins.operations.lists import Parts, each
 
 
-@marked(makes_leaf=True)
-def leaf(value: Tensor, /) -> Tensor:
+@marked(makes_leaf=True, keeps_values=True)
+def leaf(value: Parts, /) -> Parts:
     """The same values, cut from their history, with a gradient of their own: the input of an R1 penalty.
 
     Args:
-        value: Any floating-point tensor.
+        value: Any floating-point tensor, or a list of them.
+
+    Raises:
+        ComponentError: `value` is something else.
     """
-    return value.detach().requires_grad_()
+    return each("leaf", lambda part: part.detach().requires_grad_(), value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from translate.errors import ComponentError
-from translate_plugins.operations.cielab import lightness_of, luminance
+from translate_plugins.cielab import lightness_of, luminance
 from translate_plugins.operations.ranges import check_range
 
 

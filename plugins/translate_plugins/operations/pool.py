@@ -21,6 +21,9 @@ class Pool(History):
     of the examples' shape (a phase at another size) starts the history anew. Draws from torch's global generator; never
     waits for the device. Each fake is returned once at most; `replay` shows stored ones again and again.
 
+    A stored fake must keep its condition: with a conditional discriminator write `D(pool(concat(source, fake)))` beside
+    `D(concat(source, target))`, and for a label `pool(concat(fake, one_hot(label, classes=N)))`.
+
     Args:
         size: Number of examples kept; 50 in the paper. 0 returns the input.
         share: Probability that a query returns a stored example; 1/2 in the paper. 0 returns the input.
@@ -32,8 +35,7 @@ class Pool(History):
         super().__init__(size)
         self.share = share
 
-    def forward(self, fake: Tensor, /) -> Tensor:
-        """Exchange new examples for old ones; N x ... -> N x ..."""
+    def _exchanged(self, fake: Tensor) -> Tensor:
         fake = fake.detach()
         if self.size == 0 or self.share == 0 or fake.is_meta:
             return fake
@@ -42,10 +44,6 @@ class Pool(History):
         # Chunks no longer than the pool, so that each example has a slot of its own.
         swapped = [self._swap(chunk) for chunk in torch.split(fake[room:], self.size)] if room < len(fake) else []
         return torch.cat([fake[:room], *swapped])
-
-    def live(self, fake: Tensor) -> Tensor:
-        """The input itself: a history must not hide a gradient that is wanted."""
-        return fake
 
     def _swap(self, fake: Tensor) -> Tensor:
         slots = torch.rand(self.size, device=fake.device).argsort()[: len(fake)]

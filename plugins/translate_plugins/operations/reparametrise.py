@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from translate.errors import ComponentError
+from translate_plugins.gaussian_codes import halved, sample_of
 
 
 def reparametrise(code: Tensor, noise: Tensor, /) -> Tensor:
@@ -30,5 +31,4 @@ def reparametrise(code: Tensor, noise: Tensor, /) -> Tensor:
             f"{tuple(noise.shape)})",
             fix="let the encoder make twice the size of the latent",
         )
-    mean, log_variance = code.chunk(2, dim=1)
-    return mean + (0.5 * log_variance).exp() * noise
+    return sample_of(*halved(code), noise)

@@ -42,8 +42,7 @@ class Replay(History):
         self.share = share
         self.register_buffer("oldest", torch.zeros((), dtype=torch.int64))
 
-    def forward(self, fake: Tensor, /) -> Tensor:
-        """Exchange new examples for old ones; N x ... -> N x ..."""
+    def _exchanged(self, fake: Tensor) -> Tensor:
         fake = fake.detach()
         if self.share == 0 or fake.is_meta:
             return fake
@@ -53,10 +52,6 @@ class Replay(History):
         result = self._mixed(fake) if len(self.history) else fake
         self._store(fake[-self.size :])
         return result
-
-    def live(self, fake: Tensor) -> Tensor:
-        """The input itself: a history must not hide a gradient that is wanted."""
-        return fake
 
     def _mixed(self, fake: Tensor) -> Tensor:
         count, device = len(fake), fake.device

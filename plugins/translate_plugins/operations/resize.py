@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from translate.errors import ComponentError
+from translate_plugins.operations.images import check_image
 
 Method = Literal["bilinear", "bicubic", "area", "nearest"]
 Side = Annotated[int, Field(ge=1)]
@@ -44,8 +45,7 @@ def resize(
     """
     if (size is None) == (scale is None):
         raise ComponentError("resize needs either size or scale", fix="write resize(image, size=128) or scale=0.5")
-    if image.ndim != 4:
-        raise ComponentError(f"resize takes images (got a value of {image.ndim - 1} dimensions)", fix="pass an image")
+    check_image("resize", image)
     height, width = _target(image, size, scale)
     if method == "nearest":
         return F.interpolate(image, size=(height, width), mode="nearest-exact")

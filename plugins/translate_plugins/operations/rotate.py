@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from translate.errors import ComponentError
+from translate import marked
+from translate_plugins.operations.images import check_image
 
 
+@marked(keeps_values=True)
 def rotate(image: Tensor, /, *, turns: int = 1) -> Tensor:
     """Rotate images counter-clockwise by quarter turns, without resampling.
 
@@ -21,6 +23,5 @@ def rotate(image: Tensor, /, *, turns: int = 1) -> Tensor:
     Raises:
         ComponentError: `image` is no image.
     """
-    if image.ndim != 4:
-        raise ComponentError(f"rotate takes images (got a value of {image.ndim - 1} dimensions)", fix="pass an image")
+    check_image("rotate", image)
     return torch.rot90(image, turns, (2, 3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from translate.errors import ComponentError
+from translate_plugins.gaussian_codes import halved, sample_of
 
 
 class SampleCode(nn.Module):
@@ -30,10 +30,5 @@ class SampleCode(nn.Module):
         Raises:
             ComponentError: The code cannot be halved into means and log variances.
         """
-        if code.ndim < 2 or code.shape[1] % 2:
-            raise ComponentError(
-                f"a code holds as many log variances as means on dimension 1 (got {tuple(code.shape)})",
-                fix="let the encoder make twice the code's size",
-            )
-        mean, log_variance = code.chunk(2, dim=1)
-        return mean + (0.5 * log_variance).exp() * torch.randn_like(mean) if self.training else mean
+        mean, log_variance = halved(code)
+        return sample_of(mean, log_variance, torch.randn_like(mean)) if self.training else mean

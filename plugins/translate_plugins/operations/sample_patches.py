@@ -30,6 +30,8 @@ class SamplePatches(nn.Module):
         Two lists of N x C_i x H_i x W_i -> {first, second}: lists of N x min(count, H_i W_i) x C_i.
     """
 
+    keeps_values = True
+
     def __init__(self, *, count: Annotated[int, Field(ge=1)] = 256) -> None:
         super().__init__()
         self.count = count

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from translate.errors import ComponentError
 from translate_plugins.growing import blend, doubled, halved, last_stage, side_of, stage_at
+from translate_plugins.operations.images import check_image
 
 
 def shrink(image: Tensor, growth: float, /) -> Tensor:
@@ -55,6 +55,5 @@ def pyramid(image: Tensor, /) -> list[Tensor]:
 
 
 def _last(name: str, image: Tensor) -> int:
-    if image.ndim != 4:
-        raise ComponentError(f"{name} takes images (got a value of {image.ndim - 1} dimensions)", fix="pass an image")
+    check_image(name, image)
     return last_stage(name, image.shape[2:])

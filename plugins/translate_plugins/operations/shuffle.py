@@ -19,6 +19,7 @@ class Shuffle(nn.Module):
     """
 
     least_batch = 2
+    keeps_values = True
 
     def __init__(self) -> None:
         super().__init__()

@@ -9,6 +9,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from translate_plugins.parametrizations.covering import all_weights
+
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *_TRANSPOSED, nn.Linear)
 
@@ -53,25 +55,32 @@ def equalised(network: nn.Module, /, *, gain: Above0 = _HE, lr_multiplier: Above
     N(0, 1 / lr_multiplier) and biases divided by it, and both are multiplied by it at run time: the same layer at the
     start, which learns slower by that factor. The fan-in of a transposed convolution is the number of weights that
     reach one output, kernel^2 x channels / stride^2. Where the authors' code has a gain of 1 (behind the last
-    activation) this has `gain`, as the paper says. Outside training the weights are stored as they are.
+    activation) this has `gain`, as the paper says. Outside training the weights are stored as they are. For other
+    weights, such as those of embeddings and LSTM cells, the papers have no constant: a network with such is refused.
 
     Args:
         network: Changed in place and returned.
         gain: Numerator of He's constant; sqrt(2) in the paper, for ReLU and LeakyReLU.
         lr_multiplier: Factor of the learning rate of weights and biases; 1 in ProGAN.
+
+    Raises:
+        ComponentError: The network has no weights, or some of other layers.
     """
-    for module in list(network.modules()):
-        if not isinstance(module, _LAYERS):
-            continue
+    fix = "it takes convolutions and dense layers; leave `weights` out for this network"
+    for module, _ in all_weights("equalised", network, _covers, fix=fix):
         factor = gain * lr_multiplier / math.sqrt(_fan_in(module))
         parametrize.register_parametrization(module, "weight", Times(factor))
-        nn.init.normal_(module.parametrizations.weight.original, 0.0, 1.0 / lr_multiplier)  # type: ignore[union-attr, arg-type]
+        nn.init.normal_(module.parametrizations.weight.original, 0.0, 1.0 / lr_multiplier)
         if module.bias is None:
             continue
         nn.init.zeros_(module.bias)
         if lr_multiplier != 1.0:
             parametrize.register_parametrization(module, "bias", Times(lr_multiplier))
     return network
+
+
+def _covers(module: nn.Module, weight: str) -> bool:
+    return isinstance(module, _LAYERS) and weight == "weight"
 
 
 def _fan_in(layer: nn.Module) -> float:

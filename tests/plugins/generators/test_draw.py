@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from translate import Image, Vector
+from translate import Image, Label, Vector
 from translate.errors import ComponentError
 from translate_plugins.generators.draw import draw
 from translate_plugins.generators.draw_attention import Attention, Read, Write, filterbank
+from translate_plugins.losses.kl import kl
 
 DOUBLE = torch.float64
 
@@ -228,6 +229,60 @@ def test_both_calls_are_one_network_whichever_is_built_first():
 def test_other_inputs_are_refused(inputs, text):
     with pytest.raises(ComponentError, match=text):
         draw(*inputs, makes=IMAGE, glimpses=4)
+
+
+def conditional(*conditions):
+    torch.manual_seed(0)
+    return draw(Vector(12), IMAGE, *conditions, makes=IMAGE, glimpses=4, hidden=5)
+
+
+def test_a_label_changes_both_the_drawing_and_the_code():
+    net, noise, image = conditional(Label(3)), torch.randn(2, 12), torch.rand(2, 1, 6, 8)
+    nn.init.normal_(net.write.patch.weight)
+    first, second = torch.tensor([0, 1]), torch.tensor([0, 2])
+    for calls in ([net(noise, value) for value in (first, second)],
+                  [net(noise, image, value) for value in (first, second)]):  # fmt: skip
+        for key in calls[0]:
+            same = [torch.equal(a, b) for a, b in zip(calls[0][key], calls[1][key], strict=True)]
+            assert same == [True, False], key
+
+
+def test_conditions_are_joined_to_what_encoder_and_decoder_get():
+    """Against a network without conditions whose biases hold what each condition adds."""
+    net = conditional(Label(3), Vector(2))
+    plain = network()
+    noise, image = torch.randn(1, 12), torch.rand(1, 1, 6, 8)
+    label, vector = torch.tensor([2]), torch.randn(1, 2)
+    added = torch.cat([torch.eye(3)[label], vector], 1)[0]
+    state = net.state_dict()
+    for cell in ("encoder", "decoder"):
+        whole = state[f"{cell}.weight_ih"]
+        state[f"{cell}.weight_ih"] = whole[:, :-5]
+        state[f"{cell}.bias_ih"] = state[f"{cell}.bias_ih"] + whole[:, -5:] @ added
+    plain.load_state_dict(state)
+    for key, value in net(noise, label, image, vector).items():  # the image may stand anywhere behind the noise
+        torch.testing.assert_close(value, plain(noise, image)[key])
+    torch.testing.assert_close(net(noise, label, vector)["logits"], plain(noise)["logits"])
+
+
+def test_without_conditions_nothing_changes():
+    assert not any("joined" in name for name in network().state_dict())
+    assert network().decoder.input_size == 3
+
+
+@pytest.mark.parametrize("given", [[], [torch.zeros(2, dtype=torch.int64)] * 2])
+def test_a_call_with_other_conditions_is_refused(given):
+    with pytest.raises(ComponentError, match=rf"built for 1 labels and vectors .*\(got {len(given)}\)"):
+        conditional(Label(3))(torch.randn(2, 12), *given)
+
+
+def test_the_divergence_at_the_prior_is_0_whatever_the_label():
+    net = conditional(Label(3))
+    nn.init.zeros_(net.to_code.weight), nn.init.zeros_(net.to_code.bias)
+    noise, label = torch.randn(3, 12), torch.arange(3)
+    found = net(noise, torch.rand(3, 1, 6, 8), label)
+    assert kl(found["code"]).item() == 0
+    torch.testing.assert_close(found["logits"], net(noise, label)["logits"])
 
 
 @pytest.mark.gpu

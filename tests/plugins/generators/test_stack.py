@@ -483,3 +483,73 @@ def test_the_schema_refuses_what_is_no_list_of_texts():
 )
 def test_it_gives_the_same_in_onnxruntime(inputs, choices):
     check_component("generator", "stack", inputs=inputs, choices=choices, onnx=True)
+
+
+# -- joined vectors and labels ----------------------------------------------------------------------------------------
+
+LOST = [
+    "c8k7r instance relu",
+    "c8k3v instance relu",
+    "c8k1 instance",
+    "c8k3r avg2 instance leaky",
+    "c8k3r batch instance",
+]
+KEPT = ["c8k7 instance relu", "c8k7r relu instance", "c8k7r batch relu", "c8k7r layer relu", "t8k3 instance relu"]
+
+
+def with_label(first, *inputs):
+    torch.manual_seed(0)
+    return stack(*inputs, makes=None, layers=[first, "c2k3"])
+
+
+@pytest.mark.parametrize("first", LOST)
+@pytest.mark.parametrize("joined", [Label(3), Vector(2)])
+def test_an_instance_norm_that_would_take_a_joined_input_away_is_refused(first, joined):
+    with pytest.raises(ComponentError, match=r"layer 1 .*`instance` takes the joined vector or label away again"):
+        with_label(first, Image(1, 12, 12), joined)
+    with_label(first, Image(1, 12, 12), Image(2, 12, 12))
+
+
+def test_over_two_layers_too():
+    with pytest.raises(ComponentError, match=r"layer 2 .*takes the joined vector or label away again"):
+        stack(Image(1, 12, 12), Label(3), makes=None, layers=["c8k3r", "c8k3r instance relu"])
+
+
+@pytest.mark.parametrize("first", KEPT)
+def test_where_nothing_is_refused_the_label_is_seen(first):
+    network = with_label(first, Image(1, 12, 12), Label(3)).eval()
+    image = torch.randn(1, 1, 12, 12)
+    judged = [network(image, torch.tensor([label])) for label in (0, 1)]
+    assert (judged[0] - judged[1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("first", LOST)
+def test_what_is_refused_would_not_have_seen_it(first, monkeypatch):
+    monkeypatch.setattr("translate_plugins.stacks._refuse_lost_inputs", lambda _: None)
+    network = with_label(first, Image(1, 12, 12), Label(3)).eval()
+    image = torch.randn(1, 1, 12, 12)
+    torch.testing.assert_close(*(network(image, torch.tensor([label])) for label in (0, 1)), rtol=1e-3, atol=1e-4)
+
+
+# -- several times what is made ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [3, 8])
+def test_twice_what_is_made_follows_its_size(size):
+    network = stack(Image(1, 8, 8), makes=Vector(size), layers=["c4k4s2 relu", "fc2*"], scale=0.5)
+    assert network(torch.randn(2, 1, 8, 8)).shape == (2, 2 * size)
+    inside = stack(Vector(3), makes=Image(1, 8, 8), layers=["t2*k4s2p1 relu", "t*k4s2p1", "fc*"])
+    assert inside(torch.randn(2, 3)).shape == (2, 1, 8, 8)
+    maps = stack(Image(1, 8, 8), makes=Tensor((size, 4, 4)), layers=["c2*k4s2"])
+    assert maps(torch.randn(2, 1, 8, 8)).shape == (2, 2 * size, 4, 4)
+
+
+def test_twice_an_image_and_other_sizes_are_refused():
+    with pytest.raises(ComponentError, match=r"layer 1 .*`2.` as the last layer makes no image; write `.`"):
+        stack(Vector(3), makes=Image(1, 8, 8), layers=["fc2*"])
+    with pytest.raises(ComponentError, match=r"stack makes 6x4x4, but 2 times .* was asked for"):
+        stack(Image(1, 8, 8), makes=Tensor((3, 8, 8)), layers=["c2*k4s2"])
+    with pytest.raises(ComponentError, match="the number 0 must lie between 1 and 99"):
+        stack(Vector(3), makes=Vector(2), layers=["fc0*"])
+    with pytest.raises(ComponentError, match=r"`fc2.` takes height and width from `makes` too"):
+        stack(Vector(3), makes=Vector(2), layers=["fc2*x4x4"])

@@ -11,6 +11,7 @@ from translate_plugins.losses.gradient_penalty import GradientPenalty
 from translate_plugins.losses.r1 import R1
 from translate_plugins.operations.leaf import leaf
 from translate_plugins.operations.mix import Mix
+from translate_plugins.operations.pack import pack
 
 
 @pytest.fixture(autouse=True)
@@ -112,3 +113,21 @@ def test_mistakes_are_named(penalty):
         penalty.discriminator(critic(constant), leaf(constant))
     with pytest.raises(ComponentError, match="was not computed from `at`"):
         penalty.discriminator(constant, leaf(constant))
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize("penalty", [GradientPenalty(), R1()])
+def test_what_several_examples_give_together_is_refused(penalty, device):
+    """The critic of a pack has one value for two examples: its slope at each is not its slope at both."""
+    critic = nn.Linear(10, 1, device=device)
+    point = leaf(torch.randn(4, 5, device=device))
+    with pytest.raises(ComponentError, match="`of` has 2 examples and `at` 4") as caught:
+        penalty.discriminator(critic(pack(point)), point)
+    assert "`between: mix(pack(real), pack(fake))`" in caught.value.fix
+
+
+def test_a_pack_of_a_linear_critic_has_the_slope_of_the_whole():
+    critic = nn.Linear(10, 1)
+    between = Mix()(pack(torch.randn(4, 5)), pack(torch.randn(4, 5)))
+    found = GradientPenalty().discriminator(critic(between), between).item()
+    assert found == pytest.approx((critic.weight.norm().item() - 1) ** 2, rel=1e-5)

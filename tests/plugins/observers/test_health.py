@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from toy_runs import weights
 
 from translate import Component, Image, Vector, hookimpl
 from translate.errors import NumbersError
 from translate.plugin_manager import PluginManager
 from translate.training import train
-from translate.training.checkpoint import find_checkpoints, load_checkpoint
 from translate_plugins.observers.health_advice import Settings, advice
 from translate_plugins.observers.health_judge import Finding, Judge, Known
 
@@ -505,14 +505,10 @@ def test_where_batches_are_small_the_previews_are_judged(tmp_path, manager):
 # -- what it costs and leaves ------------------------------------------------------------------------------------------
 
 
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    _, newest = find_checkpoints(folder / "checkpoints")[-1]
-    return {f"{n}/{k}": v for n, state in load_checkpoint(newest).weights.items() for k, v in state.items()}
-
-
 def test_no_bit_changes(tmp_path):
     """Neither by the observer nor by measuring: all that differs is how often is logged."""
-    noisy = {"loss": "bce", "label_noise": 0.1, "real": "D(point)", "fake": "D(pool(noise(fake, std=0.1), size=64))"}
+    sides = {"real": "D(noise(point, std=0.1))", "fake": "D(pool(noise(fake, std=0.1), size=64))"}
+    noisy = {"loss": "bce", "label_noise": 0.1, **sides}
     document = changed(RING, ("losses/adversarial", noisy), ("training/steps", 30))
     often = changed(document, ("training/log_every", 1))
     seldom = changed(document, ("training/log_every", 1000), ("training/observers", []))

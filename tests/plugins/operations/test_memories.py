@@ -113,3 +113,31 @@ def test_a_check_without_memory_leaves_no_trace(memory):
     assert kept(torch.empty(2, 3, 4, 4, device="meta")).shape == (2, 3, 4, 4)
     assert kept.history.device.type == "cpu"
     assert numbers_in(kept(numbered(0, 1))) == [0]
+
+
+def test_the_parts_of_an_example_are_kept_and_given_together(memory):
+    kept, alone = memory(size=5, share=0.5), memory(size=5, share=0.5)
+    old = 0
+    for start in range(0, 60, 3):
+        torch.manual_seed(start)
+        fake = [numbered(start, 3), numbered(start, 3, (2, 4, 4)), numbered(start, 3, ()).bfloat16()]
+        result = kept(fake)
+        assert [(part.shape, part.dtype) for part in result] == [(part.shape, part.dtype) for part in fake]
+        assert all(bool((part == part.flatten(1)[:, :1].view(-1, *[1] * (part.ndim - 1))).all()) for part in result[:2])
+        numbers = [numbers_in(part.view(3, -1)) for part in result]
+        assert numbers[0] == numbers[1] == numbers[2]
+        old += sum(number < start for number in numbers[0])
+        torch.manual_seed(start)
+        assert numbers_in(alone(numbered(start, 3))) == numbers[0]
+    assert old
+    assert kept.live(fake) is fake
+    fresh = memory(size=5, share=0.5)
+    fresh.load_state_dict(kept.state_dict())
+    assert torch.equal(fresh.history, kept.history)
+
+
+def test_a_list_without_memory_leaves_no_trace(memory):
+    kept = memory(size=2)
+    fake = [torch.empty(2, 3, 4, 4, device="meta"), torch.empty(2, 3, 8, 8, device="meta")]
+    assert [part.shape for part in kept(fake)] == [part.shape for part in fake]
+    assert not len(kept.history)

@@ -11,6 +11,7 @@ from translate_plugins.operations.concat import concat
 from translate_plugins.operations.leaf import leaf
 from translate_plugins.operations.mix import Mix
 from translate_plugins.operations.noise import Noise
+from translate_plugins.operations.pack import pack
 from translate_plugins.operations.resize import resize
 
 
@@ -165,3 +166,53 @@ def test_resize_refuses_what_cannot_be(choices, message):
         resize(torch.zeros(1, 3, 8, 8), **choices)
     with pytest.raises(ComponentError, match="takes images"):
         resize(torch.zeros(1, 3), size=4)
+
+
+def images(sides=(4, 8), count=6):
+    return [torch.randn(count, 3, side, side) for side in sides]
+
+
+@pytest.mark.parametrize("form", [list, tuple])
+def test_mix_of_lists_has_one_number_for_all_parts_of_an_example(form):
+    first, second = images(), images()
+    mixed = Mix()(form(first), form(second))
+    assert all(part.is_leaf and part.requires_grad for part in mixed)
+    shares = [((part - b) / (a - b)).detach().flatten(1)[:, 0] for part, a, b in zip(mixed, first, second, strict=True)]
+    torch.testing.assert_close(shares[0], shares[1], rtol=1e-3, atol=1e-4)
+    assert len(shares[0].round(decimals=4).unique()) == 6
+    torch.manual_seed(1)
+    alone = Mix()(first[0], second[0])
+    torch.manual_seed(1)
+    assert torch.equal(Mix()(first, second)[0], alone)
+
+
+def test_leaf_noise_and_pack_take_lists():
+    value = images()
+    point = leaf(value)
+    assert all(part.is_leaf and part.requires_grad for part in point)
+    assert [part.shape for part in pack(value, count=3)] == [(2, 9, 4, 4), (2, 9, 8, 8)]
+    assert torch.equal(pack(value, count=3)[1], pack(value[1], count=3))
+    noisy = Noise(std=0.1)(value, 2.0)
+    assert [(part - given).std().item() for part, given in zip(noisy, value, strict=True)] == pytest.approx(
+        [0.2, 0.2], rel=0.2
+    )
+    still = Noise().eval()(value)
+    assert all(torch.equal(part, given) for part, given in zip(still, value, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("act", "text"),
+    [
+        (lambda: Mix()(images(), images()[0]), "mix needs values of one form .got a list of 2 and one value"),
+        (lambda: Mix()(images(), images((4,))), "got a list of 2 and a list of 1"),
+        (lambda: Mix()(images(), images((8, 4))), r"mix needs two values of one shape"),
+        (lambda: leaf([torch.zeros(2, 3), torch.zeros(4, 3)]), r"the same examples .got 2, 4 of them"),
+        (lambda: leaf([]), "leaf takes tensors, and lists of them .got an empty list"),
+        (lambda: pack({"logits": torch.zeros(2, 3)}), "pack takes tensors, and lists of them .got dict"),
+        (lambda: pack([torch.zeros(2, 3), torch.zeros(2)]), "got one number for each example"),
+        (lambda: Noise()("x"), "noise takes tensors"),
+    ],
+)
+def test_other_forms_are_refused(act, text):
+    with pytest.raises(ComponentError, match=text):
+        act()

@@ -9,8 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from translate import Label, Vector
+from translate.errors import ComponentError
 from translate.pipeline.inference_form import inference_networks
 from translate.pipeline.settings import InferenceKeys
+from translate_plugins.discriminators.minibatch_discrimination import minibatch_discrimination
+from translate_plugins.generators.embedding import embedding
 from translate_plugins.parametrizations.equalised import equalised
 
 LAYERS = {
@@ -103,3 +107,21 @@ def test_layers_without_bias_and_other_modules_are_left_alone():
         "1.bias",
         "1.weight",
     ]
+
+
+@pytest.mark.parametrize(
+    ("network", "left_out"),
+    [
+        (lambda: embedding(Label(3)), "table.weight"),
+        (lambda: minibatch_discrimination(Vector(6)), "weight"),
+        (lambda: nn.Sequential(nn.Linear(3, 3), nn.LSTMCell(3, 4)), "1.weight_ih, 1.weight_hh"),
+    ],
+)
+def test_weights_for_which_the_papers_have_no_constant_are_refused(network, left_out):
+    with pytest.raises(ComponentError, match=f"equalised is not defined for all weights of this network: {left_out}"):
+        equalised(network())
+
+
+def test_what_has_no_weights_is_refused():
+    with pytest.raises(ComponentError, match="equalised: this network has no weights"):
+        equalised(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)))

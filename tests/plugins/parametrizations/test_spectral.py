@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from translate import Image, Vector
+from translate.errors import ComponentError
+from translate_plugins.discriminators.minibatch_discrimination import minibatch_discrimination
+from translate_plugins.generators.draw import draw
 from translate_plugins.parametrizations.spectral import spectral
 
 
@@ -42,3 +47,42 @@ def test_it_equals_the_definition_for_a_convolution():
     for _ in range(5):
         network.train()(x)
     torch.testing.assert_close(network.eval()(x), F.conv2d(x, weight / sigma, layer.bias), rtol=1e-4, atol=1e-5)
+
+
+IMAGE = Image(1, 6, 8, 0.0, 1.0)
+OTHER_WEIGHTS = {
+    "minibatch discrimination": lambda: minibatch_discrimination(Vector(6), kernels=4, size=3),
+    "DRAW": lambda: draw(Vector(4), IMAGE, makes=IMAGE, glimpses=2, hidden=5),
+    "bilinear": lambda: nn.Bilinear(3, 4, 5),
+    "transposed in one dimension": lambda: nn.ConvTranspose1d(3, 4, 5),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_WEIGHTS)
+def test_the_weights_of_other_layers_are_normalised_too(kind):
+    torch.manual_seed(3)
+    network = OTHER_WEIGHTS[kind]()
+    wanted = {name for name, value in network.named_parameters() if value.ndim > 1} - {"canvas"}
+    spectral(network, iterations=100)
+    assert {name.replace("parametrizations.", "").removesuffix(".original") for name, _ in network.named_parameters()
+            if name.endswith(".original")} == wanted  # fmt: skip
+    for module in network.modules():
+        for name in getattr(module, "parametrizations", {}):
+            transposed = isinstance(module, nn.ConvTranspose1d)
+            weight = getattr(module, name).detach()
+            matrix = (weight.transpose(0, 1) if transposed else weight).flatten(1)
+            assert torch.linalg.matrix_norm(matrix, 2).item() == pytest.approx(1, abs=1e-3)
+
+
+def test_a_weight_that_is_normalised_already_is_so_once_more():
+    network = spectral(spectral(nn.Sequential(nn.Linear(4, 3))))
+    assert len(network[0].parametrizations["weight"]) == 2
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_what_has_no_weights_or_some_that_cannot_be_reached_is_refused(device):
+    with torch.device(device):
+        with pytest.raises(ComponentError, match="spectral: this network has no weights"):
+            spectral(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3)))
+        with pytest.raises(ComponentError, match=r"not defined for all weights.*: 1\.weight_ih_l0, 1\.weight_hh_l0"):
+            spectral(nn.Sequential(nn.Linear(3, 3), nn.LSTM(3, 4)))

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from small_sets import small_settings, write_small_sets
+from small_sets import built, small_settings
 from torch.distributions import Normal
 
 from translate.errors import PipelineError
 from translate.pipeline import load_pipeline
-from translate.pipeline.building import build
 from translate.pipeline.checking import check
 from translate.pipeline.computing import evaluate
 from translate.pipeline.evaluating import Evaluator
@@ -24,18 +22,6 @@ from translate.training.checkpoint import load_checkpoint
 
 ALL = ("vae", "draw", "aae")
 IN_NATS = ("vae", "draw")
-
-
-@pytest.fixture(scope="module")
-def small_data(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("small_data")
-    write_small_sets(root)
-    return root
-
-
-def built(name: str, root: Path, *changes: str):
-    pipeline = load_pipeline(name, [*small_settings(name, root), *changes])
-    return build(pipeline, open_dataset(pipeline).fields)
 
 
 def batch_of(game, count: int = 2) -> dict[str, torch.Tensor]:
@@ -201,6 +187,42 @@ def test_draw_is_exported_with_its_noise_as_an_input_for_any_number_of_pictures(
         assert described["dynamic_axes"][:1] == ["batch"]
         assert described["outputs"][0]["dtype"] == "uint8"
         assert described["outputs"][0]["value_range"] == [0, 1]
+
+
+@pytest.mark.parametrize("size", [6, 20])
+@pytest.mark.parametrize("name", ["vae", "bicyclegan"])
+def test_the_encoder_follows_the_size_of_the_latent(name, size, small_data):
+    game = built(name, small_data, f"latents.z.size={size}")
+    node = game.graphs[0].add_at(("flow", "code"), game.pipeline.phases[0].flow["code"])
+    (code,) = evaluate(game, [node], batch_of(game), networks=game.networks)
+    assert code.shape == (2, 2 * size)
+
+
+def test_draw_with_labels_keeps_its_bound_and_is_sampled_by_label(small_data, tmp_path):
+    import translate
+
+    changes = [
+        "flow.redrawn=G(z, image, label)",
+        "flow.made=G(z, label)",
+        "export.generate={inputs: [z, label], output: fake}",
+        "networks.G.glimpses=2",
+        "latents.z.size=4",
+        "training.observers=[metrics_file]",
+    ]
+    game = built("draw", small_data, *changes)
+    terms = terms_of(game, batch_of(game))
+    assert sum(terms.values()) > 0
+    with torch.no_grad():
+        game.networks["G"].to_code.weight.zero_()
+        game.networks["G"].to_code.bias.zero_()
+    assert terms_of(game, batch_of(game))["prior"] == 0
+    run = train("draw", [*small_settings("draw", small_data), *changes], out=tmp_path / "run").folder
+    model = translate.Translator(translate.export(run, name="generate"))
+    assert [entry.name for entry in model.inputs] == ["z", "label"]
+    z = np.random.default_rng(0).standard_normal((1, 4)).astype(np.float32).repeat(2, axis=0)
+    first, second = model.run({"z": z, "label": np.array([0, 1])}, 2)
+    assert first.shape == second.shape
+    assert not np.array_equal(first, second)
 
 
 # -- AAE --------------------------------------------------------------------------------------------------------------

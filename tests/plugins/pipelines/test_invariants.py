@@ -6,27 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_sets import small_settings, write_small_sets
+from small_sets import built, small_settings
 
-from translate.pipeline import load_pipeline
-from translate.pipeline.building import build
 from translate.pipeline.computing import evaluate
 from translate.pipeline.evaluating import Evaluator
-from translate.pipeline.opening import open_dataset, open_stream
+from translate.pipeline.opening import open_stream
 from translate.training import train
 from translate.training.checkpoint import load_checkpoint
-
-
-@pytest.fixture(scope="module")
-def small_data(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("small_data")
-    write_small_sets(root)
-    return root
-
-
-def built(name: str, root: Path, *changes: str):
-    pipeline = load_pipeline(name, [*small_settings(name, root), *changes])
-    return build(pipeline, open_dataset(pipeline).fields)
 
 
 def weights_of(run: Path, step: int) -> dict[str, dict[str, torch.Tensor]]:

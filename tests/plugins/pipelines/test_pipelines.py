@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from small_sets import small_settings, write_small_sets
+from small_sets import small_settings
 
 from translate.drawing import describe
 from translate.pipeline import load_pipeline
@@ -71,13 +71,6 @@ CALLS: dict[str, list[dict[str, int]]] = {
     "wgan_gp": [{"G": 6, "D": 16}],  # five draws of real, fake and between, then a fresh fake
 }
 """Forward calls of each network in the first iteration of each phase."""
-
-
-@pytest.fixture(scope="session")
-def small_data(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("small_data")
-    write_small_sets(root)
-    return root
 
 
 @pytest.mark.parametrize("name", PIPELINES)

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
 import time
 from pathlib import Path
 
 import onnx
 import pytest
 import torch
-from small_sets import small_settings, write_small_sets
+from small_sets import built, small_settings
+from toy_runs import StopAt
 
-from translate import Image, Vector, hookimpl
+from translate import Image, Vector
 from translate.errors import Stopped
 from translate.evaluation import evaluate as measure
 from translate.pipeline import load_pipeline
-from translate.pipeline.building import Game, build
+from translate.pipeline.building import Game
 from translate.pipeline.computing import evaluate
 from translate.pipeline.evaluating import Evaluator
 from translate.pipeline.expressions import parse_expression
-from translate.pipeline.opening import open_dataset
 from translate.specs import Scalar
 from translate.training import train
 from translate.training.checkpoint import load_checkpoint
@@ -35,13 +33,6 @@ ALMOST = 1e-9  # of a stage: the larger size, with as good as nothing of the new
 STAGES = (0, 1, 2)  # that another one follows, with 32 x 32 pixels
 
 
-@pytest.fixture(scope="module")
-def small_data(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("small_data")
-    write_small_sets(root)
-    return root
-
-
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
@@ -52,11 +43,6 @@ def networks():
     G = generator(Vector(16), Scalar(), makes=Image(3, 32, 32), base=128, output="linear")
     D = discriminator(Image(3, 32, 32), Scalar(), base=128)
     return equalised(G), equalised(D)
-
-
-def game_of(name: str, root: Path, *changes: str) -> Game:
-    pipeline = load_pipeline(name, [*small_settings(name, root), *changes])
-    return build(pipeline, open_dataset(pipeline).fields)
 
 
 # -- 4.19: growing ----------------------------------------------------------------------------------------------------
@@ -138,7 +124,7 @@ def test_of_a_permuted_batch_the_judgements_are_permuted():
 
 @pytest.mark.parametrize("name", ["progan", "msg_gan"])
 def test_weights_are_standard_normal_and_scaled_by_hes_constant_at_run_time(name, small_data):
-    for network in game_of(name, small_data, "networks.G.base=256", "networks.D.base=256").networks.values():
+    for network in built(name, small_data, "networks.G.base=256", "networks.D.base=256").networks.values():
         layers = [part for part in network.modules() if isinstance(part, torch.nn.Conv2d | torch.nn.Linear)]
         assert len(layers) > 8
         stored = torch.cat([layer.parametrizations.weight.original.flatten() for layer in layers])
@@ -165,22 +151,6 @@ def test_low_stages_compute_at_low_resolution():
 
 
 # -- 4.19: the shipped game -------------------------------------------------------------------------------------------
-
-
-def test_the_settings_are_the_authors():
-    pipeline = load_pipeline("progan", complete=False)
-    resolved = pipeline.resolved
-    weights = {name: (term["loss"], term["weight"]) for name, term in resolved["losses"].items()}
-    assert weights == {
-        "adversarial": ("wasserstein", 1.0),
-        "penalty": ("gradient_penalty", 10.0),
-        "drift": ("drift", 0.001),
-    }
-    assert {turn["steps"] for turn in resolved["turns"].values()} == {1}
-    assert resolved["training"]["ema"]["decay"] == 0.999
-    for optimizer in resolved["training"]["optimizers"].values():
-        assert (optimizer["lr"], optimizer["betas"], optimizer["eps"]) == (1e-3, [0.0, 0.99], 1e-8)
-    assert [phase.batch_size for phase in pipeline.phases] == [128, 128, 128, 64, 32]
 
 
 def test_phases_begin_where_resolutions_do_and_each_sees_as_many_pictures():
@@ -220,7 +190,7 @@ def test_it_trains_through_every_stage_and_is_measured_and_exported_at_any(grown
 
 
 def test_a_network_is_built_whole_whatever_the_length_of_the_training(small_data):
-    short = game_of("progan", small_data, "training.steps=1")
+    short = built("progan", small_data, "training.steps=1")
     assert len(short.networks["G"].blocks) == len(short.networks["D"].blocks) == 5
     assert short.final("growth") == 4.0
 
@@ -262,7 +232,7 @@ def scales_of(game: Game, count: int = 4):
 
 
 def test_the_judgement_has_a_gradient_to_every_scale(small_data):
-    game = game_of("msg_gan", small_data)
+    game = built("msg_gan", small_data)
     made, judged = scales_of(game)
     assert [image.shape[-1] for image in made["scales"]] == [4, 8, 16, 32]
     for gradient in torch.autograd.grad(judged.sum(), made["scales"]):
@@ -270,7 +240,7 @@ def test_the_judgement_has_a_gradient_to_every_scale(small_data):
 
 
 def test_without_one_scale_nothing_is_judged(small_data):
-    game = game_of("msg_gan", small_data)
+    game = built("msg_gan", small_data)
     made, _ = scales_of(game)
     for left_out in range(4):
         rest = [image for index, image in enumerate(made["scales"]) if index != left_out]
@@ -280,7 +250,7 @@ def test_without_one_scale_nothing_is_judged(small_data):
 
 def test_all_scales_are_of_one_batch(small_data):
     """Changing one latent changes that example at every scale, and no other."""
-    game = game_of("msg_gan", small_data)
+    game = built("msg_gan", small_data)
     z = torch.randn(4, *game.latents["z"].spec.shape)
     other = z.clone()
     other[2] = torch.randn_like(other[2])
@@ -291,30 +261,14 @@ def test_all_scales_are_of_one_batch(small_data):
 
 
 def test_every_name_of_a_scale_is_that_scale(small_data):
-    made, _ = scales_of(game_of("msg_gan", small_data))
+    made, _ = scales_of(built("msg_gan", small_data))
     assert made["full"] is made["scales"][-1] is made["x32"]
     assert [made[f"x{side}"] for side in (4, 8, 16, 32)] == made["scales"]
 
 
-def test_both_players_of_msg_gan_take_each_step_together_at_one_rate(small_data):
-    pipeline = load_pipeline("msg_gan", complete=False)
-    rates = {settings["lr"] for settings in pipeline.resolved["training"]["optimizers"].values()}
-    assert rates == {3e-3}
-    assert pipeline.resolved["losses"]["adversarial"]["form"] == "hinge"
-    turns = [turn.turn for turn in Evaluator(game_of("msg_gan", small_data)).sequence(0)]
+def test_both_players_of_msg_gan_take_each_step_together(small_data):
+    turns = [turn.turn for turn in Evaluator(built("msg_gan", small_data)).sequence(0)]
     assert turns == ["discriminators", "generators"]
-
-
-class StopAt:
-    """Asks the run to stop after a step, as a signal would."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    @hookimpl
-    def translate_step_finished(self, run: object, step: int) -> None:
-        if step == self.step:
-            os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.mark.parametrize("stop", [4, 5])

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from small_sets import small_settings, write_small_sets
+from small_sets import small_settings
 
 import translate
 from translate.errors import PipelineError
@@ -25,13 +25,6 @@ from translate.training.checkpoint import load_checkpoint
 from translate.training.opening import Opened, open_trained
 
 LAYERS = 8  # of a picture of 32 pixels
-
-
-@pytest.fixture(scope="module")
-def small_data(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("small_data")
-    write_small_sets(root, size=40)
-    return root
 
 
 def settings(root: Path, *changes: str) -> list[str]:

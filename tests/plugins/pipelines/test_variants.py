@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_sets import small_settings, write_small_sets
+from small_sets import small_settings
 
 import translate
 from translate.errors import PipelineError
@@ -18,13 +18,6 @@ from translate.training import train
 ADVERSARIAL = sorted(set(default_manager().catalogue.pipelines) - {"pix2pix_l1", "vae", "draw"})
 BOUNDED = {"progan", "spade", "stargan", "stylegan", "wgan_gp"}
 """Pipelines with a gradient penalty or spectral norm."""
-
-
-@pytest.fixture(scope="module")
-def small_data(tmp_path_factory) -> Path:
-    root = tmp_path_factory.mktemp("small_data")
-    write_small_sets(root)
-    return root
 
 
 def adversarial_terms(pipeline: Pipeline) -> list[str]:
@@ -61,7 +54,8 @@ def test_any_adversarial_loss_goes_into_any_pipeline(name, small_data):
         if loss == "wasserstein" and name not in BOUNDED:
             with pytest.raises(PipelineError, match="nothing bounds the slope of critic"):
                 checked(name, [*settings, *chosen, f"{clip}=null"])
-            chosen.append(f"{clip}=0.01")
+            stored = [network for network, use in loaded.networks.items() if use.weights is not None]
+            chosen += [f"networks.{network}.weights=spectral" for network in stored] or [f"{clip}=0.01"]
         pipeline = checked(name, [*settings, *chosen])
         assert {pipeline.phases[0].losses[term].use.name for term in terms} == {loss}
 
@@ -70,15 +64,20 @@ def test_any_adversarial_loss_goes_into_any_pipeline(name, small_data):
 def test_spectral_norm_averages_rates_turns_and_waiting_go_into_any_pipeline(name, small_data):
     settings = small_settings(name, small_data)
     pipeline = load_pipeline(name, settings)
-    chosen = [f"networks.{network}.weights=spectral" for network in pipeline.networks]
     turns, tell = pipeline.resolved["turns"], judging(pipeline)
+    clipped = set() if pipeline.phases[0].optimizers[tell].clip_weights is None else set(turns[tell]["learn"])
+    spectral = pipeline.networks.keys() - clipped
+    chosen = [f"networks.{network}.weights=spectral" for network in spectral]
     if not any(isinstance(turns[turn]["steps"], dict) for turn in turns):
         chosen += [f"turns.{tell}.steps=2"]
     chosen += ["training.ema={decay: 0.9}", f"turns.{tell}.skip_below=0.3"]
     chosen += [f"training.optimizers.{turn}={{name: adam, lr: 1e-4}}" for turn in turns if turn != tell]
     chosen += [f"training.optimizers.{tell}={{name: rmsprop, lr: 4e-4, clip_norm: 1.0}}"]
     found = checked(name, [*settings, *chosen])
-    assert all(use.weights is not None for use in found.networks.values())
+    assert {network for network, use in found.networks.items() if use.weights is not None} == spectral
+    if clipped:
+        with pytest.raises(PipelineError, match=r"`clip_weights` in turn .* clamps the numbers that network"):
+            checked(name, [*settings, *chosen, *(f"networks.{network}.weights=spectral" for network in clipped)])
     assert found.phases[0].turns[tell].skip_below == 0.3
 
 
@@ -143,8 +142,40 @@ VARIANTS = {
             "losses.pairs={loss: l1, of: G_ab(source), to: target, weight: 100}",
         ],
     ),
+    "CycleGAN with labels and a pool that keeps them": (
+        "cyclegan_conditional",
+        [
+            f"losses.adversarial_{d}.{side}=D_{d}({seen.format(f'concat({made}{d}, one_hot(label_{d}, classes=2))')})"
+            for d in "ab"
+            for side, made, seen in (("real", "", "{}"), ("fake", "fake_", "pool({}, size=3)"))
+        ],
+    ),
+    "MSG-GAN with WGAN-GP": (
+        "msg_gan",
+        [
+            "flow.between=mix(pyramid(image), made.scales)",
+            "losses.adversarial={loss: wasserstein, real: D(pyramid(image)), fake: D(made.scales)}",
+            "losses.penalty={loss: gradient_penalty, of: D(between), at: between, weight: 10}",
+        ],
+    ),
+    "MSG-GAN with R1, packs of noisy and replayed images of every size": (
+        "msg_gan",
+        [
+            "flow.seen=pack(noise(pyramid(image)))",
+            "flow.point=leaf(seen)",
+            "losses.adversarial={loss: bce, real: D(seen), fake: D(pack(noise(replay(made.scales))))}",
+            "losses.r1={loss: r1, of: D(point), at: point, weight: 10}",
+        ],
+    ),
     "holes at random places": ("context_encoder", ["data.where=random"]),
 }
+
+
+def test_a_pool_that_parts_fakes_from_their_labels_is_refused(small_data):
+    parted = "losses.adversarial_a.fake=D_a(pool(fake_a), label_a)"
+    right = r"`D_a\(pool\(concat\(fake_a, one_hot\(label_a, classes=2\)\)\)\)`"
+    with pytest.raises(PipelineError, match=rf"judges earlier examples.* Keep them together: {right}"):
+        checked("cyclegan_conditional", [*small_settings("cyclegan_conditional", small_data), parted])
 
 
 def trained(variant: str, root: Path, folder: Path) -> tuple[Path, str]:

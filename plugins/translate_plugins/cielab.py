@@ -1,4 +1,4 @@
-"""CIE L*a*b* and sRGB, for the operations of colourisation.
+"""CIE L*a*b* and sRGB, for the operations of colourisation and the metrics of colour.
 
 sRGB of IEC 61966-2-1 with its white point D65; CIE 15:2004, section 8.2.1. The white is the sum of the primaries, so
 that greys have no chroma at all. Every power has a base that is kept away from 0, so that gradients are finite.
@@ -45,6 +45,11 @@ def chroma_of(unit: Tensor) -> Tensor:
     linear = _to_linear(unit)
     x, y, z = (_compress(_weighted(linear, row) / white) for row, white in zip(_TO_XYZ, _WHITE, strict=True))
     return torch.cat([500 * (x - y), 200 * (y - z)], dim=1)
+
+
+def lab_of(unit: Tensor) -> Tensor:
+    """L* in [0, 100], a* and b* of sRGB values in [0, 1]; N x 3 x H x W."""
+    return torch.cat([lightness_of(luminance(unit)), chroma_of(unit)], dim=1)
 
 
 def rgb_of(lightness: Tensor, chroma: Tensor) -> Tensor:
