@@ -22,11 +22,15 @@ reads them to find mistakes before anything starts:
 | `field_names: tuple[str, ...]` | datasets | the fields, so that expressions are checked before data is opened |
 | `is_penalty = True` | losses | penalises each example's gradient: no batch norm in the network, no weight clipping |
 | `expects_logits = True` | losses | applies the sigmoid or softmax itself: the network must not end in one |
+| `label_choices: tuple[str, ...]` | losses | choices that outputs shall come to: a last sigmoid must reach them |
 | `expects_range: tuple[float, float]` | losses | compares with images in this range: `data.value_range` must be it |
 | `is_maximised = True` | losses | larger is better: a turn's sum takes it with a minus, and it is logged as it is |
 | `needs_constraint = True` | losses | refused for a critic without weight clipping, penalty or `bounds_weights` |
-| `bounds_weights = True` | parametrizations | keeps a network's slope bounded, as spectral norm does |
+| `bounds_weights = True` | parametrizations | bounds every weight of a network, as spectral norm does, or refuses it |
 | `makes_probabilities = True` | operations | is a sigmoid: a loss that applies one itself must not get its result |
+| `keeps_values = True` | operations | selects, orders or joins values as they are: a sigmoid before it still counts |
+| `both_sides = True` | operations | a treatment that real and fake must both have, and alike |
+| `is_history = True` | operations | gives earlier examples: must not be judged together with the present ones' |
 | `makes_leaf = True` | operations | its result has a gradient of its own, for a penalty; not shared between turns |
 | `least_batch: int` | operations, networks | examples that one process must see at once for it to do anything |
 | `end: int` | schedules | the first step of the last value: networks that take the value are built for that one |
@@ -62,7 +66,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from translate.errors import did_you_mean
+from translate.errors import ANYTHING, did_you_mean
 from translate.specs import Spec
 
 MISSING: Any = inspect.Parameter.empty
@@ -75,9 +79,13 @@ def marked(
     field_names: tuple[str, ...] | None = None,
     is_penalty: bool | None = None,
     expects_logits: bool | None = None,
+    label_choices: tuple[str, ...] | None = None,
     expects_range: tuple[float, float] | None = None,
     is_maximised: bool | None = None,
     makes_probabilities: bool | None = None,
+    keeps_values: bool | None = None,
+    both_sides: bool | None = None,
+    is_history: bool | None = None,
     makes_leaf: bool | None = None,
     needs_constraint: bool | None = None,
     bounds_weights: bool | None = None,
@@ -94,9 +102,13 @@ def marked(
         "field_names": field_names,
         "is_penalty": is_penalty,
         "expects_logits": expects_logits,
+        "label_choices": label_choices,
         "expects_range": expects_range,
         "is_maximised": is_maximised,
         "makes_probabilities": makes_probabilities,
+        "keeps_values": keeps_values,
+        "both_sides": both_sides,
+        "is_history": is_history,
         "makes_leaf": makes_leaf,
         "needs_constraint": needs_constraint,
         "bounds_weights": bounds_weights,
@@ -404,7 +416,7 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     except NameError as exc:
         msg = f"an annotation cannot be resolved at run time ({exc}); import its name outside TYPE_CHECKING"
         raise TypeError(msg) from exc
-    except Exception as exc:
+    except ANYTHING as exc:
         msg = f"the signature cannot be read ({type(exc).__name__}: {exc})"
         raise TypeError(msg) from exc
     for parameter in parameters:

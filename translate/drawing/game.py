@@ -224,12 +224,18 @@ def _turn(
         learn=turn.learn,
         side=turn.side,
         optimizer=_optimizer(game, evaluator.phase.optimizers[turn.name]),
-        steps=_schedulable(game, turn.steps)
-        + ("" if turn.skip_below is None else f", skipped below {turn.skip_below:g}")
-        + (", fresh latents" if turn.fresh else ""),
+        steps=_schedulable(game, turn.steps) + _skipped(turn) + (", fresh latents" if turn.fresh else ""),
         terms=tuple(planned.name for planned in evaluator.plan(turn.name, ()).terms),
         rounds=tuple(rounds),
     )
+
+
+def _skipped(turn: Turn) -> str:
+    if turn.skip_below is None:
+        return ""
+    by_name = turn.skip_below if isinstance(turn.skip_below, Mapping) else {"": turn.skip_below}
+    below = " and ".join(f"{name} {value:g}".strip() for name, value in by_name.items())
+    return f", skipped below {below}" + ("" if turn.most_skips is None else f", at most {turn.most_skips} in a row")
 
 
 def _play(evaluator: Evaluator, step: int) -> Iterator[tuple[TurnStep, tuple[CallFact, ...]]]:

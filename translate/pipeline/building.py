@@ -7,8 +7,7 @@ training then builds the same networks for real.
 from __future__ import annotations
 
 import inspect
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,7 +18,8 @@ from torch import nn
 
 from translate import specs
 from translate.components import Catalogue, Entry
-from translate.errors import ComponentError, PipelineError, Problem, TranslateError, did_you_mean
+from translate.errors import ANYTHING, ComponentError, PipelineError, Problem, TranslateError, did_you_mean
+from translate.generators import own_seed, seeded
 from translate.pipeline.expressions import Expression
 from translate.pipeline.graph import Graph, Node
 from translate.pipeline.naming import all_expressions
@@ -57,6 +57,7 @@ class Game:
         trainable: The parameters of each network that its factory left trainable.
         learning: Whether each network's parameters are switched to learn at the moment (see `Evaluator`).
         forms: By phase and node, what calls gave on the meta device, where that depends on no schedule.
+        specs: By phase and node, what values are, where that is known.
         device: Where operations with state are created.
     """
 
@@ -73,6 +74,7 @@ class Game:
     trainable: dict[str, list[nn.Parameter]] = field(default_factory=dict)
     learning: dict[str, bool] = field(default_factory=dict)
     forms: dict[tuple[int, int], Form] = field(default_factory=dict)
+    specs: dict[tuple[int, int], Spec | None] = field(default_factory=dict)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     _inline: dict[int, Callable[[int], float]] = field(default_factory=dict)
 
@@ -85,7 +87,7 @@ class Game:
             if named is use:
                 return self.schedules[name]
         if id(use) not in self._inline:
-            self._inline[id(use)] = use.create()
+            self._inline[id(use)] = made(self.pipeline, use)
         return self._inline[id(use)]
 
     def operation(self, node: Node) -> Callable[..., Any]:
@@ -95,7 +97,8 @@ class Game:
         if not inspect.isclass(entry.factory):
             return partial(entry.factory, **choices) if choices else entry.factory
         if node.key not in self.sites:
-            operation: nn.Module = cast("Callable[..., nn.Module]", entry.factory)(**choices)
+            with seeded(own_seed(self.pipeline.training.seed, node.key)):
+                operation: nn.Module = cast("Callable[..., nn.Module]", entry.factory)(**choices)
             self.sites[node.key] = operation.to(self.device)
         return self.sites[node.key]
 
@@ -152,20 +155,26 @@ def prepare(pipeline: Pipeline, fields: Mapping[str, Spec], catalogue: Catalogue
     return game
 
 
+def made(pipeline: Pipeline, use: Use) -> Any:
+    """What needs nothing but its choices; what it draws meanwhile is a function of (seed, its place) alone."""
+    with seeded(own_seed(pipeline.training.seed, ".".join(map(str, use.path)))):
+        return use.create()
+
+
 def create(pipeline: Pipeline, use: Use) -> Any:
-    """Create what needs nothing but its choices.
+    """Create what needs nothing but its choices, and say whose it is where that fails.
 
     Raises:
         PipelineError: It refuses them, or fails.
     """
     try:
-        return use.create()
+        return made(pipeline, use)
     except ComponentError as exc:
         origin = f"{use.entry.kind} '{use.name}' from {use.entry.provider}"
         raise PipelineError([pipeline.problem(use.path, f"{exc.sentences} ({origin})")]) from exc
     except (TranslateError, MemoryError):
         raise
-    except Exception as exc:
+    except ANYTHING as exc:
         failed = failure(use, exc)
         raise PipelineError([replace(pipeline.problem(use.path, failed.what), plugin=True)], fix=failed.fix) from exc
 
@@ -190,8 +199,7 @@ def build(
     """
     game = build_meta(pipeline, fields, catalogue=catalogue)
     for name in pipeline.networks if only is None else only:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(network_seed(pipeline.training.seed, name))
+        with seeded(own_seed(pipeline.training.seed, name)):
             game.networks[name] = create_network(pipeline, name, game.network_inputs[name])
     if only is not None:
         game.networks = {name: game.networks[name] for name in only}
@@ -199,11 +207,6 @@ def build(
     game.device = torch.device("cpu")
     game.own()
     return game
-
-
-def network_seed(seed: int, name: str) -> int:
-    """Seed of a network's initial weights: other networks do not move it."""
-    return (seed * 1_000_003 + zlib.crc32(name.encode())) % 2**63
 
 
 def create_network(pipeline: Pipeline, name: str, inputs: NetworkInputs) -> nn.Module:
@@ -280,10 +283,11 @@ class _MetaRun:
                 with torch.no_grad():
                     computed = self._compute(phase, node)
                 self._values[key] = computed
+                self.game.specs[key] = computed[1]
                 self._note_form(phase, node, computed[0])
             except _Failed:
                 raise
-            except Exception as exc:  # noqa: BLE001  # a component may raise anything
+            except ANYTHING as exc:  # a component may raise anything
                 self._report(phase, node, exc)
             finally:
                 self._open.discard(key)
@@ -292,7 +296,7 @@ class _MetaRun:
             raise _Failed
         return found
 
-    def _report(self, phase: int, node: Node, exc: Exception) -> None:
+    def _report(self, phase: int, node: Node, exc: BaseException) -> None:
         pipeline = self.game.pipeline
         not_built = isinstance(exc, _NotBuilt)
         entries = self._entries(node)
@@ -362,7 +366,7 @@ class _MetaRun:
             return value, derive_spec(value, None)
         if node.kind == "operation":
             _check_range(node, [spec for _, spec in arguments])
-            result = watched(game.operation(node), gives_tensors=False)(*values)
+            result = _operated(node, game.operation(node), values)
             return result, derive_spec(result, _like([spec for _, spec in arguments]))
         return self._call_network(phase, node, values, [spec for _, spec in arguments if spec is not None])
 
@@ -377,7 +381,7 @@ class _MetaRun:
             result = watched(game.networks[name])(*values, **keywords)
         except ComponentFault:
             raise
-        except Exception as exc:
+        except ANYTHING as exc:
             built = game.network_inputs[name].inputs
             if [_content(spec) for spec in built] == [_content(spec) for spec in given]:
                 raise
@@ -402,7 +406,7 @@ class _MetaRun:
             self.game.networks[name] = network.to("meta").train()  # also constants that torch did not make
         except _Failed:
             raise
-        except Exception as exc:
+        except ANYTHING as exc:
             raise _NotBuilt from exc
         finally:
             self._building.remove(name)
@@ -426,6 +430,23 @@ class _MetaRun:
         return spec
 
 
+def _operated(node: Node, operation: Callable[..., Any], values: Sequence[Any]) -> Any:
+    """What an operation gives.
+
+    Raises:
+        ComponentError: It was given a list or a mapping, and failed as what takes a single value does.
+    """
+    try:
+        return watched(operation, gives_tensors=False)(*values)
+    except (AttributeError, TypeError) as exc:
+        if not any(isinstance(value, list | tuple | Mapping) for value in values):
+            raise
+        raise ComponentError(
+            f"`{node.text}`: {node.name} takes single values, not lists or mappings of them ({exc})",
+            fix="name one of them, as in `judged.logits`",
+        ) from exc
+
+
 def _check_range(node: Node, given: Sequence[Spec | None]) -> None:
     """Refuse an operation whose `low` and `high` are not the range of the images that it is given.
 
@@ -433,16 +454,25 @@ def _check_range(node: Node, given: Sequence[Spec | None]) -> None:
         ComponentError: They are not; says what to write.
     """
     assert node.operation is not None
-    _, choices = node.operation
-    images = [spec for spec in given if isinstance(spec, specs.Image) and spec.high < UNBOUNDED]
-    for spec in images:
-        wanted = {key: getattr(spec, key) for key in ("low", "high") if key in choices}
-        wrong = {key: value for key, value in wanted.items() if choices[key] != value}
-        if wrong:
-            written = ", ".join(f"{key}={value:g}" for key, value in wrong.items())
-            raise ComponentError(
-                f"{node.name} is told another value range than that of {spec}", fix=f"write {node.name}(..., {written})"
-            )
+    for spec, wrong in other_ranges(node.operation[1], given):
+        written = ", ".join(f"{key}={value:g}" for key, value in wrong.items())
+        raise ComponentError(
+            f"{node.name} is told another value range than that of {spec}", fix=f"write {node.name}(..., {written})"
+        )
+
+
+def other_ranges(
+    choices: Mapping[str, Any], given: Sequence[Spec | None]
+) -> Iterator[tuple[specs.Image, dict[str, float]]]:
+    """Images whose range is not what the choices `low` and `high` say, each with what these must be."""
+    for spec in given:
+        if isinstance(spec, specs.Several):
+            yield from other_ranges(choices, spec.parts)
+        if isinstance(spec, specs.Image) and spec.high < UNBOUNDED:
+            wanted = {"low": spec.low, "high": spec.high}
+            wrong = {key: value for key, value in wanted.items() if key in choices and choices[key] != value}
+            if wrong:
+                yield spec, wrong
 
 
 def _check_keywords(name: str, network: nn.Module, keywords: Mapping[str, Any]) -> None:

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 import torch
-from torch import nn
 
 from translate.components import Catalogue
-from translate.errors import ComponentError, PipelineError, Problem, TranslateError
+from translate.errors import ANYTHING, ComponentError, PipelineError, PluginError, Problem, TranslateError
 from translate.pipeline.building import Game, build_meta, example
-from translate.pipeline.compiling import Plan, PlannedTerm, scheduled, term_functions
+from translate.pipeline.compiling import Plan, PlannedTerm, term_functions
 from translate.pipeline.evaluating import Draw, Evaluator
 from translate.pipeline.expressions import to_text
-from translate.pipeline.graph import Node
+from translate.pipeline.idle_parts import idle_parts
 from translate.pipeline.naming import unknown_names
-from translate.pipeline.settings import Pipeline
+from translate.pipeline.settings import Pipeline, Use
 from translate.pipeline.trees import map_tensors
-from translate.pipeline.watching import ComponentFault, failure, foreign
+from translate.pipeline.two_sides import parted_histories, wrong_sides
+from translate.pipeline.watching import ComponentFault, checked_schedule, failure, foreign
+from translate.pipeline.wrong_terms import clipped_weights, wrong_ranges, wrong_terms
 from translate.plugin_manager import default_manager
-from translate.specs import Image, Spec
+from translate.specs import Spec
 
 __all__ = ["check"]
 
+log = logging.getLogger(__name__)
+
 LOOKED_AT = 1000
-"""Steps at the start of a phase for which schedules of steps are looked at."""
+"""Steps at the start of a phase for which schedules are looked at, and steps all over it."""
 
 
-def check(pipeline: Pipeline, fields: Mapping[str, Spec], *, catalogue: Catalogue | None = None) -> Game:
+def check(
+    pipeline: Pipeline, fields: Mapping[str, Spec], *, catalogue: Catalogue | None = None, begun: bool = False
+) -> Game:
     """Run the whole game once on the meta device: every expression, every loss of every turn of every phase.
 
     Args:
         pipeline: A loaded pipeline.
         fields: Specs of the data's fields.
         catalogue: Where operations are looked up.
+        begun: Whether it has been trained before. What is known to be wrong, but runs, is then a warning: the version
+            that it began with may not have known, and the training goes on as it began.
 
     Returns:
         The game on the meta device, for drawings and summaries.
@@ -47,32 +56,53 @@ def check(pipeline: Pipeline, fields: Mapping[str, Spec], *, catalogue: Catalogu
     if problems:
         raise PipelineError(list(dict.fromkeys(problems)))
     game = build_meta(pipeline, fields, catalogue=catalogue)
+    wrong = [*_nothing_to_reset(pipeline)]
+    counted: set[str] = set()
     for index in range(len(pipeline.phases)):
-        problems += _check_phase(game, index)
+        wrong += [*wrong_ranges(game, index), *wrong_sides(game, index), *parted_histories(game, index)]
+        problems += _check_phase(game, index, wrong, counted)
+    if not problems:  # else it may not be known which losses count
+        wrong += idle_parts(pipeline, counted)
+    if begun:
+        for problem in dict.fromkeys(wrong):
+            log.warning("this training has begun with what is known to be wrong, and goes on: %s", problem)
+    else:
+        problems += wrong
     if problems:
         raise PipelineError(list(dict.fromkeys(problems)))
     return game
 
 
-def _check_phase(game: Game, phase: int) -> Iterator[Problem]:
+def _nothing_to_reset(pipeline: Pipeline) -> Iterator[Problem]:
+    """New optimisers at the beginning of a new phase, where there is none."""
+    if pipeline.phases[0].reset_optimizers and len(pipeline.phases) == 1:
+        text = "there is no phase to reset at. Write it in an entry of `phases`, or remove it"
+        yield pipeline.problem(("training", "reset_optimizers"), text)
+
+
+def _check_phase(game: Game, phase: int, wrong: list[Problem], counted: set[str]) -> Iterator[Problem]:
+    """What cannot run. What runs and is known to be wrong is added to `wrong`, and which losses count to `counted`."""
     pipeline = game.pipeline
     yield from _too_small_batches(game, phase)
-    yield from _wrong_counts(game, phase)
-    refused = list(_refused_losses(game, phase))
+    refused = list(_refused(game, phase))
     if refused:
         yield from refused
         return
+    yield from _wrong_schedules(game, phase)
     evaluator = Evaluator(game, phase)
     try:
         for name, turn in pipeline.phases[phase].turns.items():
             plan = evaluator.plan(name, ())
+            counted |= {term.name for term in plan.terms}
             if not plan.terms:
                 text = f"no loss depends on {', '.join(turn.learn)} on the side of the {turn.side}"
                 yield pipeline.problem(("turns", name), text, of="key", phase=phase)
                 continue
             yield from _idle_networks(game, plan, phase)
+            yield from _idle_thresholds(game, plan, phase)
             yield from _run_turn(game, evaluator, plan, phase)
-            yield from _known_wrong(game, plan, phase)
+            wrong += wrong_terms(game, plan, phase)
+            wrong += clipped_weights(game, plan, phase)
         if phase == len(pipeline.phases) - 1:
             yield from _never_gathered(game, evaluator, phase)
     finally:
@@ -108,37 +138,50 @@ def _too_small_batches(game: Game, phase: int) -> Iterator[Problem]:
             yield game.pipeline.problem(node.path, text, column=node.column, phase=phase)
 
 
-def _wrong_counts(game: Game, phase: int) -> Iterator[Problem]:
-    """Turns whose schedule of steps gives what is no number of steps, early in the phase or at its end."""
-    pipeline = game.pipeline
-    start = pipeline.phases[phase].start
+def _wrong_schedules(game: Game, phase: int) -> Iterator[Problem]:
+    """Schedules that give what is no number of steps, or no learning rate, somewhere in the phase."""
+    pipeline, here = game.pipeline, game.pipeline.phases[phase]
     later = [after.start for after in pipeline.phases[phase + 1 :]]
-    end = max(start + 1, later[0] if later else pipeline.training.steps)
-    for name, turn in pipeline.phases[phase].turns.items():
-        steps = scheduled(game, turn.steps)
-        if not callable(steps):
+    end = max(here.start + 1, later[0] if later else pipeline.training.steps)
+    spread = range(here.start, end, max(1, (end - here.start) // LOOKED_AT))
+    looked_at = sorted({*range(here.start, min(end, here.start + LOOKED_AT)), *spread, end - 1})
+    counts = [(turn.steps, ("turns", name, "steps"), "a whole number") for name, turn in here.turns.items()]
+    rates = [(settings.lr, None, "a learning rate") for settings in here.optimizers.values()]
+    for use, path, what in (*counts, *rates):
+        if not isinstance(use, Use):
             continue
-        for step in (*range(start, min(end, start + LOOKED_AT)), end - 1):
-            value = steps(step)
-            if value < 0 or value != int(value):
-                text = f"must be a whole number of at least 0 at every step (step {step}: {value:g})"
-                yield pipeline.problem(("turns", name, "steps"), text, phase=phase)
+        value_at = checked_schedule(use, game.schedule(use))
+        for step in looked_at:
+            try:
+                value = value_at(step)
+            except PluginError as exc:
+                yield replace(pipeline.problem(use.path, f"{exc.what} (step {step})", phase=phase), plugin=True)
+                break
+            if value < 0 or (path is not None and not value.is_integer()):
+                text = f"must be {what} of at least 0 at every step (step {step}: {value:g})"
+                yield pipeline.problem(path or use.path, text, phase=phase)
                 break
 
 
-def _refused_losses(game: Game, phase: int) -> Iterator[Problem]:
-    """Losses whose constructor refuses, such as one whose weights are not on the disk."""
-    for name, term in game.pipeline.phases[phase].losses.items():
+def _refused(game: Game, phase: int) -> Iterator[Problem]:
+    """Losses, and schedules written in place, that refuse to be made: their weights are not on the disk ..."""
+    here = game.pipeline.phases[phase]
+    scheduled = [*(turn.steps for turn in here.turns.values()), *(settings.lr for settings in here.optimizers.values()),
+                 *(term.weight for term in here.losses.values())]  # fmt: skip
+    makers: list[tuple[Use, Callable[[], object]]] = [
+        *((term.use, partial(term_functions, term, game.pipeline)) for term in here.losses.values()),
+        *((use, partial(game.schedule, use)) for use in scheduled if isinstance(use, Use)),
+    ]
+    for use, make in makers:
         try:
-            term_functions(term)
+            make()
         except ComponentError as exc:
-            origin = f"loss '{term.use.name}' from {term.use.entry.provider}"
-            yield game.pipeline.problem(("losses", name), f"{exc.sentences} ({origin})", phase=phase)
+            origin = f"{use.entry.kind} '{use.name}' from {use.entry.provider}"
+            yield game.pipeline.problem(use.path, f"{exc.sentences} ({origin})", phase=phase)
         except (TranslateError, MemoryError):
             raise
-        except Exception as exc:  # noqa: BLE001  # a component may raise anything
-            problem = game.pipeline.problem(("losses", name), failure(term.use, exc).sentences, phase=phase)
-            yield replace(problem, plugin=True)
+        except ANYTHING as exc:  # a component may raise anything
+            yield replace(game.pipeline.problem(use.path, failure(use, exc).sentences, phase=phase), plugin=True)
 
 
 def _idle_networks(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
@@ -149,6 +192,15 @@ def _idle_networks(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
         if name not in reached:
             text = f"network '{name}' learns in turn '{plan.turn.name}', but none of the turn's losses depends on it"
             yield game.pipeline.problem(("networks", name), text, of="key", phase=phase)
+
+
+def _idle_thresholds(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
+    """Losses under `skip_below` that do not count in the turn, so that it does not know their values."""
+    turn, counting = plan.turn, [term.name for term in plan.terms]
+    for name in turn.skip_below if isinstance(turn.skip_below, Mapping) else ():
+        if name not in counting:
+            text = f"loss '{name}' does not count in turn '{turn.name}'. Name some of {', '.join(counting)}"
+            yield game.pipeline.problem(("turns", turn.name, "skip_below", name), text, of="key", phase=phase)
 
 
 def _run_turn(game: Game, evaluator: Evaluator, plan: Plan, phase: int) -> Iterator[Problem]:
@@ -166,7 +218,7 @@ def _run_turn(game: Game, evaluator: Evaluator, plan: Plan, phase: int) -> Itera
             plan.terms = [term]
             try:
                 loss = evaluator.run_turn(draw, plan.turn.name).loss
-            except Exception as exc:  # noqa: BLE001  # a component may raise anything
+            except ANYTHING as exc:  # a component may raise anything
                 yield _failed(game, term, draw, exc, phase)
                 continue
             if loss is not None and loss.ndim:
@@ -176,7 +228,7 @@ def _run_turn(game: Game, evaluator: Evaluator, plan: Plan, phase: int) -> Itera
         plan.terms = terms
 
 
-def _failed(game: Game, term: PlannedTerm, draw: Draw, exc: Exception, phase: int) -> Problem:
+def _failed(game: Game, term: PlannedTerm, draw: Draw, exc: BaseException, phase: int) -> Problem:
     """A problem that names the loss, what it was given, and the cause."""
     entry = term.term.use.entry
     cause = exc.__cause__ or exc
@@ -190,99 +242,3 @@ def _failed(game: Game, term: PlannedTerm, draw: Draw, exc: Exception, phase: in
     text = f"loss '{entry.name}' from {entry.provider} cannot be computed from ({', '.join(given)}): {first}"
     plugin = isinstance(cause, ComponentFault) or (foreign(entry) and not isinstance(exc, ComponentError))
     return replace(game.pipeline.problem(("losses", term.name), text, phase=phase), plugin=plugin)
-
-
-def _known_wrong(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
-    """Combinations that train without complaint and give the wrong result."""
-    optimizer = game.pipeline.phases[phase].optimizers[plan.turn.name]
-    for term in plan.terms:
-        loss = term.term.use.entry.factory
-        networks = _networks_of(game, phase, term)
-        texts = []
-        learning = _learning_networks(game, plan, phase, term)
-        if getattr(loss, "is_penalty", False):
-            if optimizer.clip_weights is not None:
-                texts.append("a gradient penalty and weight clipping constrain the same thing; remove one of them")
-            texts += [
-                f"network '{name}' has batch normalisation, which ties the examples of a batch together, so a "
-                "penalty on each example's gradient is not defined (Gulrajani et al. 2017, section 4). Give the "
-                "network another normalisation: `norm: instance`, `layer` or `none`"
-                for name in learning
-                if _has_batch_norm(game.networks[name])
-            ]
-        if getattr(loss, "needs_constraint", False) and plan.turn.side == "discriminators":
-            texts += [
-                f"nothing bounds the slope of critic '{name}', so this loss has no minimum (Arjovsky et al. 2017, "
-                "section 3). Add a gradient penalty, `clip_weights` to the optimiser, or `weights: spectral`"
-                for name in learning
-                if not _is_bounded(game, plan, name, phase)
-            ]
-        if getattr(loss, "expects_logits", False):
-            texts += [
-                f"network '{name}' ends in a {ending}, but this loss takes what comes before one: remove the {ending}"
-                for name in networks
-                if (ending := _squashing_end(game.networks[name]))
-            ]
-            texts += [
-                f"`{node.text}` is a probability, but this loss takes what comes before a sigmoid: give it that"
-                for node in _direct(game, phase, term)
-                if node.operation and getattr(node.operation[0].factory, "makes_probabilities", False)
-            ]
-        expected = getattr(loss, "expects_range", None)
-        if expected is not None:
-            low, high = expected
-            texts += [
-                f"this loss compares with images in [{low:g}, {high:g}], but '{node.name}' is in [{spec.low:g}, "
-                f"{spec.high:g}]. Write `value_range: [{low:g}, {high:g}]` under `data`"
-                for node in _direct(game, phase, term)
-                if isinstance(spec := game.fields.get(node.name), Image) and (spec.low, spec.high) != (low, high)
-            ]
-        yield from (game.pipeline.problem(("losses", term.name), text, phase=phase) for text in texts)
-
-
-def _is_bounded(game: Game, plan: Plan, network: str, phase: int) -> bool:
-    """Whether the slope of a critic is held: by clipping, by a penalty on it, or by its weights' parametrisation."""
-    if game.pipeline.phases[phase].optimizers[plan.turn.name].clip_weights is not None:
-        return True
-    weights = game.pipeline.networks[network].weights
-    if weights is not None and getattr(weights.entry.factory, "bounds_weights", False):
-        return True
-    penalties = [term for term in plan.terms if getattr(term.term.use.entry.factory, "is_penalty", False)]
-    return any(network in _learning_networks(game, plan, phase, term) for term in penalties)
-
-
-def _learning_networks(game: Game, plan: Plan, phase: int, term: PlannedTerm) -> list[str]:
-    """Networks that learn in a turn and that a term's values come through: also the trunk behind a head."""
-    nodes = game.graphs[phase].nodes
-    reached = frozenset[str]().union(*(nodes[slot // 2].networks for _, slot in term.arguments))
-    return [name for name in plan.turn.learn if name in reached]
-
-
-def _networks_of(game: Game, phase: int, term: PlannedTerm) -> list[str]:
-    """Networks whose direct output a term reads."""
-    return list(dict.fromkeys(node.name for node in _direct(game, phase, term) if node.kind == "network"))
-
-
-def _direct(game: Game, phase: int, term: PlannedTerm) -> list[Node]:
-    """What a term reads, also as a part (`judged.validity`) or in a list."""
-    nodes = game.graphs[phase].nodes
-    pending = [slot // 2 for _, slot in term.arguments]
-    found: list[Node] = []
-    while pending:
-        node = nodes[pending.pop(0)]
-        if node.kind in {"attribute", "sequence"}:
-            pending += node.inputs
-        else:
-            found.append(node)
-    return found
-
-
-def _has_batch_norm(module: nn.Module) -> bool:
-    return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())  # noqa: SLF001
-
-
-def _squashing_end(module: nn.Module) -> str:
-    """The sigmoid or softmax that a network ends in; empty where it ends in something else."""
-    leaves = [part for part in module.modules() if not list(part.children())]
-    squashing = leaves and isinstance(leaves[-1], nn.Sigmoid | nn.Softmax | nn.LogSoftmax)
-    return ("sigmoid" if isinstance(leaves[-1], nn.Sigmoid) else "softmax") if squashing else ""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from translate.pipeline.building import Game
+from translate.pipeline.building import Game, made
 from translate.pipeline.graph import Node
 from translate.pipeline.measuring import Comparison, comparison
-from translate.pipeline.settings import Schedulable, Term, Turn, Use
+from translate.pipeline.settings import Pipeline, Schedulable, Term, Turn, Use
 from translate.pipeline.trees import map_tensors, read_attribute
 from translate.pipeline.watching import Form, checked_schedule, watched
 
@@ -82,7 +82,7 @@ class TurnCompiler:
             slots = tuple((name, self._need(index, self._live)) for name, index in arguments)
             weight = _signed(term, scheduled(self._evaluator.game, term.weight))
             judged = self._judged(term, dict(arguments))
-            self._plan.terms.append(PlannedTerm(term.name, function, slots, weight, term, *judged))
+            self._plan.terms.append(PlannedTerm(term.name, watched(function), slots, weight, term, *judged))
         self._plan.trainable = frozenset(self._trainable)
         self._plan.dropped = [
             slot for node in self._nodes if node.networks & self._live for slot in (2 * node.index, 2 * node.index + 1)
@@ -263,7 +263,7 @@ def scheduled(game: Game, value: Schedulable) -> float | Callable[[int], float]:
     return value if not isinstance(value, Use) else checked_schedule(value, game.schedule(value))
 
 
-def term_functions(term: Term) -> dict[str, tuple[Call, tuple[str, ...]]]:
+def term_functions(term: Term, pipeline: Pipeline) -> dict[str, tuple[Call, tuple[str, ...]]]:
     """The functions of a loss by side (`discriminator`, `generator`, or `both`), with the expressions each asks for.
 
     `measured`, where the loss has it, takes the expressions of the discriminator's side.
@@ -273,7 +273,7 @@ def term_functions(term: Term) -> dict[str, tuple[Call, tuple[str, ...]]]:
         factory, choices = term.use.entry.factory, dict(term.use.choices)
         function = (lambda **values: factory(**values, **choices)) if choices else factory
         return {"both": (function, schema.sides["both"])}
-    loss = term.use.create()
+    loss = made(pipeline, term.use)
     functions = {side: (getattr(loss, side), names) for side, names in schema.sides.items()}
     if "discriminator" in functions and hasattr(loss, "measured"):
         functions["measured"] = (loss.measured, functions["discriminator"][1])

@@ -17,7 +17,7 @@ from yaml.parser import Parser
 from yaml.reader import Reader
 from yaml.scanner import Scanner
 
-from translate.errors import PipelineError, Position, Problem
+from translate.errors import ANYTHING, PipelineError, Position, Problem
 from translate.pipeline.scalars import Scalar, read_scalar
 
 Path_ = tuple[str | int, ...]
@@ -129,7 +129,7 @@ class _Composer:
                 if not parser.check_event():
                     return
                 event = parser.get_event()
-            except Exception as exc:
+            except ANYTHING as exc:
                 mark = getattr(exc, "problem_mark", None) or parser.get_mark()
                 # PyYAML lets ValueError and OverflowError through for escapes and versions that are out of range.
                 marked = isinstance(exc, yaml.MarkedYAMLError)

@@ -29,7 +29,7 @@ import torch
 from torch import nn
 
 from translate.components import Entry
-from translate.errors import PluginError, TranslateError
+from translate.errors import ANYTHING, PluginError, TranslateError
 from translate.pipeline.building import Game
 from translate.pipeline.compiling import (
     Call,
@@ -50,7 +50,6 @@ from translate.pipeline.watching import (
     checked_schedule,
     component_failed,
     failure,
-    watched,
 )
 
 EMPTY: Final = object()
@@ -121,7 +120,7 @@ class Evaluator:
         self._autocast = autocast
         self._keep_graphs = keep_graphs
         self._plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
-        self._functions = {name: term_functions(term) for name, term in self.phase.losses.items()}
+        self._functions = {name: term_functions(term, game.pipeline) for name, term in self.phase.losses.items()}
         self._norms: dict[str, list[Any]] = {
             name: [part for part in module.modules() if has_statistics(part)] for name, module in game.networks.items()
         }
@@ -176,7 +175,7 @@ class Evaluator:
             check_drawn(drawn, self.game.latents[name].spec)
         except (TranslateError, MemoryError, torch.OutOfMemoryError):
             raise
-        except Exception as exc:
+        except ANYTHING as exc:
             raise failure(self.game.pipeline.latents[name], exc) from exc
         return drawn
 
@@ -213,17 +212,17 @@ class Evaluator:
             measured = measure(plan, values, EMPTY) if measuring else {}
         except (TranslateError, MemoryError, torch.OutOfMemoryError):
             raise
-        except Exception as exc:
+        except ANYTHING as exc:
             raise self._component_failed(doing, exc) from exc
         return TurnResult(total, terms, measured)
 
     @staticmethod
     def _loss(term: PlannedTerm, given: Mapping[str, Any]) -> torch.Tensor:
-        value: torch.Tensor = watched(term.function)(**given)
+        value: torch.Tensor = term.function(**given)
         check_loss(value)
         return value
 
-    def backward_failed(self, turn: str, exc: Exception) -> PluginError:
+    def backward_failed(self, turn: str, exc: BaseException) -> PluginError:
         """The error of a gradient that cannot be computed."""
         pipeline, plan = self.game.pipeline, self.plan(turn, ())
         entries = [term.term.use.entry for term in plan.terms]
@@ -310,7 +309,7 @@ class Evaluator:
         """What a loss measures beside its value in the discriminators' turns, if anything."""
         return self._functions[term.name].get("measured", (None,))[0]
 
-    def _component_failed(self, doing: Any, exc: Exception) -> PluginError:
+    def _component_failed(self, doing: Any, exc: BaseException) -> PluginError:
         if isinstance(doing, PlannedTerm):
             return component_failed(f"loss '{doing.name}'", ("losses", doing.name), [doing.term.use.entry], exc)
         node = doing.node

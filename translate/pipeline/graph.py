@@ -51,10 +51,14 @@ class Node:
     operation: tuple[Entry, Mapping[str, Any]] | None = None
     key: str = ""
 
+    def is_marked(self, mark: str) -> bool:
+        """Whether it is an operation with this mark: see the table in `translate.signatures`."""
+        return self.operation is not None and bool(getattr(self.operation[0].factory, mark, False))
+
     @property
     def is_part_of_model(self) -> bool:
         """Whether it is an operation whose state counts outside training too."""
-        return self.operation is not None and getattr(self.operation[0].factory, "part_of_model", False)
+        return self.is_marked("part_of_model")
 
 
 @dataclass
@@ -102,6 +106,10 @@ class Graph:
         if isinstance(expression, ex.Attribute):
             return self._node("attribute", expression.name, path, expression, (self.add(expression.of, path),))
         return self._call(expression, path)
+
+    def written(self, index: int) -> str:
+        """A value as an expression would have it: by its name in the flow, where it has one."""
+        return next((name for name, node in self._flow.items() if node == index), self.nodes[index].text)
 
     def _name(self, expression: ex.Name, path: Path_) -> int:
         name = expression.id

@@ -50,18 +50,18 @@ def comparison(nodes: Sequence[Node], generators: frozenset[str], real: int, fak
         real: Node of `real`.
         fake: Node of `fake`.
     """
-    behind = list(_behind(nodes, generators, fake))
-    known = {node.index for node in behind}
-    generated = tuple(node.index for node in behind if _is_made(nodes, generators, node))
+    found = list(behind(nodes, generators, fake))
+    known = {node.index for node in found}
+    generated = tuple(node.index for node in found if _is_made(nodes, generators, node))
     given = tuple(
         node.index
-        for node in _behind(nodes, generators, real)
+        for node in behind(nodes, generators, real)
         if node.index not in known and node.kind in {"input", "operation", "attribute"}
     )
     return Comparison(generated, given)
 
 
-def _behind(nodes: Sequence[Node], generators: frozenset[str], index: int) -> Iterator[Node]:
+def behind(nodes: Sequence[Node], generators: frozenset[str], index: int) -> Iterator[Node]:
     """A node and its history, the nearest first, up to what a generator made."""
     pending, seen = [index], set[int]()
     while pending:

@@ -8,7 +8,8 @@ from dataclasses import replace
 from translate.data.examples import StreamSettings
 from translate.data.request import DataRequest, Dataset, Problems, Split
 from translate.data.stream import Stream
-from translate.errors import ComponentError, DataError, PipelineError, PluginError, TranslateError
+from translate.errors import ANYTHING, ComponentError, DataError, PipelineError, PluginError, TranslateError
+from translate.generators import own_seed, seeded
 from translate.pipeline.settings import Pipeline
 
 MOST_WORKERS = 4
@@ -37,13 +38,14 @@ def open_dataset(pipeline: Pipeline, split: Split = "train", problems: Problems 
         problems=problems,
     )
     try:
-        dataset: Dataset = pipeline.dataset.create(request)
+        with seeded(own_seed(pipeline.training.seed, "data")):
+            dataset: Dataset = pipeline.dataset.create(request)
     except ComponentError as exc:
         message = exc.sentences
         raise PipelineError([pipeline.problem(("data",), f"{message} ({_origin(pipeline)})")]) from exc
     except (TranslateError, OSError, MemoryError):  # the data's own errors, and the machine's
         raise
-    except Exception as exc:
+    except ANYTHING as exc:
         first = str(exc).strip().splitlines()[0] if str(exc).strip() else ""
         raise PluginError(
             f"{_origin(pipeline)} failed: {type(exc).__name__}: {first}",

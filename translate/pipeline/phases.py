@@ -30,7 +30,7 @@ from translate.pipeline.staying import keys_that_stay
 
 PHASE_KEYS = ("start", "flow", "losses", "turns", "training")
 PHASE_TRAINING_KEYS = ("batch_size", "optimizers", "reset_optimizers")
-TURN_KEYS = ("learn", "losses", "steps", "side", "skip_below", "fresh")
+TURN_KEYS = ("learn", "losses", "steps", "side", "skip_below", "most_skips", "fresh")
 CLIPS = ("clip_norm", "clip_value", "clip_weights")
 OPTIMIZER_KEYS = frozenset({"name", "lr", *CLIPS})
 DEFAULT_OPTIMIZER: Mapping[str, Any] = {"name": "adam", "lr": 2.0e-4, "betas": [0.5, 0.999]}
@@ -219,7 +219,8 @@ class PhaseReader(Reader):
         steps = self.schedulable(steps_path, value.get("steps", 1), self.schedules)
         if isinstance(steps, float) and (steps < 0 or steps != int(steps)):
             self.problem(steps_path, f"must be a whole number of at least 0 (got {steps:g})")
-        skip_below = self._threshold((*path, "skip_below"), value.get("skip_below"))
+        skip_below = self._skip_below((*path, "skip_below"), value.get("skip_below"), losses)
+        most_skips = self._most_skips((*path, "most_skips"), value.get("most_skips"), needed=skip_below is not None)
         fresh = value.get("fresh", False)
         if not isinstance(fresh, bool):
             self.problem((*path, "fresh"), f"must be true or false (got {fresh!r})")
@@ -234,15 +235,38 @@ class PhaseReader(Reader):
             side=side,
             steps=steps,
             skip_below=skip_below,
+            most_skips=most_skips,
             fresh=fresh is True,
         )
 
-    def _threshold(self, path: Path_, value: Any) -> float | None:
-        if value is None:
-            return None
+    def _skip_below(self, path: Path_, value: Any, losses: Mapping[str, Term]) -> float | Mapping[str, float] | None:
+        if not isinstance(value, Mapping):
+            of_all = "must be a number, in the unit of the turn's summed losses, or names of losses to numbers"
+            return None if value is None else self._threshold(path, value, of_all)
+        if not value:
+            self.problem(path, "must name at least one loss, as in `skip_below: {adversarial: 0.3}`")
+        given = {
+            name: self._threshold((*path, name), below, "must be a number, in the unit of this loss")
+            for name, below in value.items()
+            if self.known((*path, name), name, losses, "a loss of this pipeline")
+        }
+        return {name: below for name, below in given.items() if below is not None} or None
+
+    def _threshold(self, path: Path_, value: Any, must: str) -> float | None:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return float(value)
-        self.problem(path, f"must be a number, in the unit of the turn's summed losses (got {value!r})")
+        self.problem(path, f"{must} (got {value!r})")
+        return None
+
+    def _most_skips(self, path: Path_, value: Any, *, needed: bool) -> int | None:
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            self.problem(path, f"must be a whole number of at least 1 (got {value!r})")
+        elif not needed:
+            self.problem(path, "nothing is skipped here: it stands beside `skip_below`", of="key")
+        else:
+            return value
         return None
 
     def _side(self, path: Path_, value: Mapping[str, Any], learn: Sequence[str]) -> Side | None:

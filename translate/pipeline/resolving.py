@@ -117,7 +117,9 @@ def _name(component: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _turn(turn: Turn, pipeline: Pipeline) -> dict[str, Any]:
     losses = {} if turn.losses is None else {"losses": list(turn.losses)}
-    more = {} if turn.skip_below is None else {"skip_below": turn.skip_below}
+    below = dict(turn.skip_below) if isinstance(turn.skip_below, Mapping) else turn.skip_below
+    more: dict[str, Any] = {} if below is None else {"skip_below": below}
+    more |= {} if turn.most_skips is None else {"most_skips": turn.most_skips}
     more |= {"fresh": True} if turn.fresh else {}
     return {"learn": list(turn.learn), **losses, "side": turn.side, "steps": _steps(turn.steps, pipeline), **more}
 

@@ -107,7 +107,8 @@ def _phase() -> Json:
 def _turn(form: Form) -> Json:
     names = {"anyOf": [{"type": "string"}, _list({"type": "string"})]}
     forms = {"learn": names, "losses": names, "steps": _number_or_schedule(form), "side": {"enum": list(SIDES)}}
-    forms["skip_below"] = {"anyOf": [{"type": "number"}, NULL]}
+    forms["skip_below"] = {"anyOf": [{"type": "number"}, _map({"type": "number"}, form), NULL]}
+    forms["most_skips"] = {"anyOf": [{"type": "integer", "minimum": 1}, NULL]}
     forms["fresh"] = {"type": "boolean"}
     return {"type": "object", "properties": {key: forms[key] for key in TURN_KEYS}, "additionalProperties": False}
 

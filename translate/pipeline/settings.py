@@ -6,12 +6,13 @@ already looked up in the catalogue and with their choices checked.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from translate.components import Entry
 from translate.errors import Position, Problem
@@ -30,6 +31,30 @@ NETWORK_KEYS = frozenset({"weights"})
 
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
+
+_DURATION: Final = r"(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?"
+
+
+def _seconds(value: Any) -> Any:
+    """Seconds from such as `11h50m`; anything that is no text stays for pydantic to judge."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(_DURATION, value)
+    if found is None:
+        msg = "must be seconds, or such as 1d2h30m, 11h50m, 45m, 90s"
+        raise ValueError(msg)
+    return float(sum(int(part or 0) * unit for part, unit in zip(found.groups(), (86400, 3600, 60, 1), strict=True)))
+
+
+Duration = Annotated[
+    float,
+    Field(gt=0.0),
+    BeforeValidator(_seconds),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": f"^{_DURATION}$"}]}
+    ),
+]
+"""Seconds; a pipeline may also have such as `11h50m`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +161,10 @@ class TrainingKeys(Section):
         preview_count: Examples in a sample grid.
         checkpoint_every: Steps between checkpoints.
         keep_checkpoints: Newest checkpoints that are kept.
+        on_full_disk: What is done where a checkpoint does not fit on the disk: stop (exit code 6), or prune = all but
+            the newest are removed, and it is tried once more.
+        stop_after: Time after which the training saves and ends with exit code 75, for schedulers with a limit:
+            seconds, or such as 11h50m. It counts from the start of the command. Null = never.
         patience: Non-finite steps in a row after which training stops with exit code 7.
         optimizers: Per side (`generators`, `discriminators`) or per turn name.
         reset_optimizers: Whether a new phase begins with new optimisers (moments at 0), also where their settings and
@@ -158,6 +187,8 @@ class TrainingKeys(Section):
     preview_count: Positive = 4
     checkpoint_every: Positive = 500
     keep_checkpoints: Positive = 3
+    on_full_disk: Literal["stop", "prune"] = "stop"
+    stop_after: Duration | None = None
     patience: Positive = 3
     optimizers: dict[str, Any] = {}
     reset_optimizers: bool = False
@@ -252,7 +283,9 @@ class Turn:
         losses: Names of the terms that may count; None = every term that depends on a learning network.
         side: Which function of a two-sided loss is used.
         steps: How often in an iteration; each repetition begins a new draw.
-        skip_below: The optimiser does not step while the turn's weighted sum of losses lies below this.
+        skip_below: The optimiser does not step while the turn's weighted sum of losses lies below this number; or,
+            by the names of losses, while each of these, unweighted, lies below its number.
+        most_skips: Most steps in a row that are left out so; the next is taken, whatever the losses. None = no limit.
         fresh: Whether it draws the latents anew, where the turn before has used this draw's.
     """
 
@@ -261,7 +294,8 @@ class Turn:
     losses: tuple[str, ...] | None
     side: Side
     steps: Schedulable
-    skip_below: float | None = None
+    skip_below: float | Mapping[str, float] | None = None
+    most_skips: int | None = None
     fresh: bool = False
 
 

@@ -160,6 +160,74 @@ def test_skip_below_is_resolved_and_checked(load, catalogue):
     assert "Did you mean 'skip_below'?" in wrong
 
 
+def waiting(text, *more):
+    return ("training:\n", f"turns: {{discriminators: {text}, generators: 1}}\ntraining:\n"), *more
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_turn_waits_for_the_terms_that_are_named_alone(table, accumulate):
+    """A second term that is large and negative in the sum neither makes the turn wait nor keeps it from waiting."""
+    told = {"loss": "l1", "of": "D(source, target)", "to": "D(target, source)", "weight": -100}
+    told["side"] = "discriminators"
+    losses = {**GAME["losses"], "told": told}
+    free = table({**GAME, "losses": losses}, accumulate=accumulate)
+    first = {name: float(value) for name, value in free.runner().iterate(0).items() if name.count(".") == 1}
+    adversarial, other = first["discriminators.adversarial"], first["discriminators.told"]
+    for below, skipped in [
+        ({"adversarial": adversarial + 0.01}, True),
+        ({"adversarial": adversarial - 0.01}, False),
+        ({"adversarial": adversarial + 0.01, "told": other + 0.01}, True),
+        ({"adversarial": adversarial + 0.01, "told": other - 0.01}, False),
+        (0.0, True),
+    ]:
+        turns = {"discriminators": {"skip_below": below}, "generators": 1}
+        game = table({**GAME, "losses": losses, "turns": turns}, accumulate=accumulate)
+        assert bool(game.runner().iterate(0)["discriminators.skipped"]) is skipped, below
+
+
+@pytest.mark.parametrize("most", [1, 3])
+@pytest.mark.parametrize("below", [1e9, {"adversarial": 1e9}])
+def test_the_steps_left_out_in_a_row_are_bounded(table, most, below):
+    turns = {"discriminators": {"skip_below": below, "most_skips": most}, "generators": 1}
+    runner = table({**GAME, "turns": turns}).runner()
+    found = [int(runner.iterate(step)["discriminators.skipped"]) for step in range(3 * (most + 1))]
+    assert found == [*[1] * most, 0] * 3
+
+
+def test_a_step_that_is_taken_begins_the_count_anew(table):
+    game = table({**GAME, "turns": {"discriminators": {"skip_below": 1e9, "most_skips": 2}, "generators": 1}})
+    runner = game.runner()
+    turn = runner.evaluator.phase.turns["discriminators"]
+    found = []
+    for step, below in enumerate([1e9, -1e9, 1e9, 1e9, 1e9]):
+        object.__setattr__(turn, "skip_below", below)
+        found.append(int(runner.iterate(step)["discriminators.skipped"]))
+    assert found == [1, 0, 1, 1, 0]
+
+
+def test_thresholds_by_name_are_resolved_and_checked(load, catalogue):
+    pipeline = load(*waiting("{skip_below: {adversarial: 0.3}, most_skips: 5}"), whole=True).pipeline
+    found = pipeline.resolved["turns"]["discriminators"]
+    assert (found["skip_below"], found["most_skips"]) == ({"adversarial": 0.3}, 5)
+    assert resolved_again(pipeline, catalogue) == pipeline.resolved
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("{skip_below: {adversarail: 0.3}}", "'adversarail' is not a loss of this pipeline. Did you mean 'adver"),
+        ("{skip_below: {adversarial: low}}", "skip_below.adversarial: must be a number, in the unit of this loss"),
+        ("{skip_below: {}}", "skip_below: must name at least one loss, as in `skip_below: {adversarial: 0.3}`"),
+        ("{skip_below: 0.3, most_skips: 0}", "most_skips: must be a whole number of at least 1 (got 0)"),
+        ("{skip_below: 0.3, most_skips: true}", "most_skips: must be a whole number of at least 1 (got True)"),
+        ("{most_skips: 3}", "most_skips: nothing is skipped here: it stands beside `skip_below`"),
+        ("{skip_below: {reconstruction: 1}}", "loss 'reconstruction' does not count in turn 'discriminators'. Name"),
+    ],
+)
+def test_thresholds_that_say_nothing_are_refused(load, written, text):
+    assert text in load(*waiting(written), whole=True).only()
+
+
 # -- lists as inputs of networks --------------------------------------------------------------------------------------
 
 

@@ -51,6 +51,8 @@ def test_shipped_and_resolved_pipelines_are_accepted(validator, name):
         (("losses", "reconstruction", "of"), 3),
         (("turns", "generators", "side"), "generator"),
         (("turns", "generators", "learm"), "G"),
+        (("turns", "generators", "skip_below"), {"adversarial": "low"}),
+        (("turns", "generators", "most_skips"), 0),
         (("training", "steps"), 0),
         (("training", "device"), "cpuu"),
         (("training", "optimizers", "generators", "name"), "adm"),
@@ -104,3 +106,10 @@ def test_there_is_no_reference_that_leads_nowhere():
 
     for reference in references(schema):
         assert reference.removeprefix("#/$defs/") in schema["$defs"]
+
+
+@pytest.mark.parametrize("below", [0.3, {"adversarial": 0.3}, None])
+def test_thresholds_of_a_turn_are_numbers_by_name_or_one(validator, below):
+    data = copy.deepcopy(resolved("pix2pix"))
+    data["turns"]["discriminators"] |= {"skip_below": below, "most_skips": 5}
+    assert validator.is_valid(data)
