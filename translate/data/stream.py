@@ -8,7 +8,7 @@ that a training resumes anywhere by a number.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 
@@ -67,14 +67,18 @@ class Stream:
         batch = self._examples.plain_batch(indices)
         return self._finished(Prepared(batch, self._examples.take_bad()))
 
-    def batches(self, position: int = 0, batch_size: int | None = None) -> Iterator[dict[str, torch.Tensor]]:
-        """All batches from a position on, without end.
+    def batches(
+        self, position: int = 0, batch_size: int | None = None, *, leave: Callable[[], bool] = lambda: False
+    ) -> Iterator[dict[str, torch.Tensor]]:
+        """All batches from a position on, without end unless it is asked to leave.
 
         Closing the iterator (`close()`, or losing the last reference) ends its worker processes.
 
         Args:
             position: Examples drawn before over all ranks, in batches of any size.
             batch_size: Examples per batch over all ranks; None = the stream's own.
+            leave: Whether to give up: looked at about once a second while worker processes have no batch ready, and
+                once it is true the iterator ends. A batch that is there is handed out all the same.
 
         Raises:
             ValueError: `position` is negative, or `batch_size` not a multiple of the number of ranks.
@@ -87,7 +91,7 @@ class Stream:
         size = self._batch_size if batch_size is None else batch_size
         _check_batch_size(size, self._world_size)
         positions = self._positions(position, size)
-        return self._here(positions) if self._examples.settings.workers == 0 else self._by_workers(positions)
+        return self._here(positions) if self._examples.settings.workers == 0 else self._by_workers(positions, leave)
 
     def _positions(self, position: int, batch_size: int) -> Iterator[list[int]]:
         """This rank's share of the positions of each batch."""
@@ -100,11 +104,11 @@ class Stream:
             batch = self._examples.batch_at(positions)
             yield self._finished(Prepared(batch, self._examples.take_bad()))
 
-    def _by_workers(self, batches: Iterator[list[int]]) -> Iterator[dict[str, torch.Tensor]]:
-        workers = Workers(self._examples, batches)
+    def _by_workers(self, batches: Iterator[list[int]], leave: Callable[[], bool]) -> Iterator[dict[str, torch.Tensor]]:
+        workers = Workers(self._examples, batches, leave)
         try:
-            while True:
-                yield self._finished(workers.next())
+            while (found := workers.next()) is not None:
+                yield self._finished(found)
         finally:
             workers.close()
 

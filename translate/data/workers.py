@@ -12,7 +12,7 @@ import multiprocessing
 import signal
 import sys
 import time
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Callable, Iterator, MutableSequence, Sequence
 from contextlib import suppress
 from multiprocessing import connection
 from typing import Any, Final
@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, get_worker_info
 from translate.data.examples import Examples, Failure, Prepared
 from translate.errors import MachineError
 
-POLL: Final = 1.0  # seconds after which a process that has died is noticed
+POLL: Final = 1.0  # seconds after which a process that has died, or a wish to leave, is noticed
 _GRACE: Final = 1.0  # seconds that processes have to end
 _NOTHING: Final = -1
 _PR_SET_PDEATHSIG: Final = 1
@@ -38,10 +38,12 @@ class Workers:
     Args:
         examples: Makes the batches.
         positions: Of the examples of each batch.
+        leave: Whether to give up waiting; looked at once a second while a batch is not there.
     """
 
-    def __init__(self, examples: Examples, positions: Iterator[list[int]]) -> None:
+    def __init__(self, examples: Examples, positions: Iterator[list[int]], leave: Callable[[], bool]) -> None:
         self._examples, settings = examples, examples.settings
+        self._leave = leave
         self._limit = settings.worker_timeout
         try:
             self._doing: Doing = multiprocessing.RawArray("q", [_NOTHING] * settings.workers)
@@ -61,8 +63,8 @@ class Workers:
         self._processes = list(iterator._workers)  # noqa: SLF001  # there is no public way
         _stop_watching(iterator)
 
-    def next(self) -> Prepared | Failure:
-        """The next batch.
+    def next(self) -> Prepared | Failure | None:
+        """The next batch; None where it was not waited for to the end.
 
         Raises:
             MachineError: A process died, or gave nothing for `data.worker_timeout` seconds; names the file.
@@ -79,6 +81,8 @@ class Workers:
                     raise self._died(dead[0]) from exc
                 if not str(exc).startswith("DataLoader timed out"):
                     raise self._error("failed", f"{type(exc).__name__}: {exc}".splitlines()[0], _LESS) from exc
+                if self._leave():
+                    return None
                 if time.monotonic() - begun >= self._limit:
                     raise self._hangs() from exc
             else:

@@ -71,8 +71,7 @@ def check_parametrization(case: Case) -> None:
         case.require(same_bits(result, build()(*values)), "deterministic", "the same seed gives another output")
     with seeded(SEED + 1):
         other = build()
-    with case.trying("state", "loading its state_dict into another one"):
-        other.load_state_dict(network.state_dict())
+    case.load_saved(network, other)
     with torch.no_grad():
         case.require(
             same_bits(network.eval()(*values), other.eval()(*values)), "state", "the output differs after loading"
@@ -150,8 +149,7 @@ def _check_state(case: Case, network: nn.Module, inputs: list[Spec], values: lis
         return
     with seeded(SEED + 1):
         other = _build(case, inputs)
-    with case.trying("state", "loading its state_dict into another one"):
-        other.load_state_dict(network.state_dict())
+    case.load_saved(network, other)
     case.require(same_bits(network.state_dict(), other.state_dict()), "state", "the state changes when it is loaded")
     outputs = []
     for each in (network, other):

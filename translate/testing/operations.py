@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import math
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import nn
 
 from translate.specs import Image, Spec
 from translate.testing.rules import SEED, Case, same_bits, sample_tensor, seeded, shapes_in, tensors_in
+
+_LOST: Final = "made anew from the same seed, it gives other values; a resumed run would differ"
 
 
 def check_operation(case: Case) -> None:
@@ -63,8 +65,7 @@ def _check_module(case: Case, values: list[Any]) -> None:
             for _ in range(3):
                 _apply(case, first, [_changed(value) for value in values])
         second = _built(case)
-        with case.trying("state", "loading its state_dict into another one"):
-            second.load_state_dict(first.state_dict())
+        case.load_saved(first, second)
         results = []
         for each in (first, second):
             with seeded(SEED + 1):
@@ -86,12 +87,12 @@ def _changed(value: Any) -> Any:
 
 def check_latent(case: Case) -> None:
     """Shape and type of its spec; all randomness from the generator it is given."""
-    latent = case.build()
+    latent, anew = _made_twice(case)
     spec = getattr(latent, "spec", None)
     if not isinstance(spec, Spec):
         case.fail("result", f"`spec` must be a Spec (got {spec!r})")
 
-    def draw(seed: int) -> torch.Tensor:
+    def draw(seed: int, latent: Any = latent) -> torch.Tensor:
         with case.trying("result", "`sample`"):
             generator = torch.Generator().manual_seed(seed)
             result: torch.Tensor = latent.sample(16, generator=generator, device=torch.device("cpu"))
@@ -108,11 +109,20 @@ def check_latent(case: Case) -> None:
     case.require(torch.isfinite(first).all(), "finite", "it drew values that are not finite")
     case.require(same_bits(first, draw(1)), "deterministic", "the same generator state gives other values")
     case.require(not same_bits(first, draw(2)), "deterministic", "every generator gives the same values")
+    case.require(same_bits(first, draw(1, anew)), "deterministic", _LOST)
+
+
+def _made_twice(case: Case) -> tuple[Any, Any]:
+    """It, and what a resumed run has of it: no state is saved of these, so they are made anew from the same seed."""
+    with seeded():
+        first = case.build()
+    with seeded():
+        return first, case.build()
 
 
 def check_schedule(case: Case) -> None:
     """A finite float at every step, a function of the step alone."""
-    schedule = case.build()
+    schedule, anew = _made_twice(case)
     steps = (0, 1, 2, 10, 999, 1_000, 100_000, 10_000_000)
     values = {}
     for step in steps:
@@ -122,3 +132,4 @@ def check_schedule(case: Case) -> None:
         case.require(math.isfinite(values[step]), "finite", f"step {step} gives {values[step]}")
     again = {step: schedule(step) for step in reversed(steps)}
     case.require(again == values, "pure", "a step's value depends on earlier calls; a resumed run would differ")
+    case.require({step: anew(step) for step in steps} == values, "deterministic", _LOST)

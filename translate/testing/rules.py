@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 import torch
+from torch import nn
 
+from translate import generators
 from translate.components import Entry
 from translate.data.request import DataRequest
 from translate.specs import Image, Label, Scalar, Several, Spec, Tensor, Vector
+from translate.training.trees import decode_tree, encode_tree
 
 RULES: Final = frozenset({
     "schema", "docs", "defaults", "build", "meta", "makes", "finite", "gradient", "deterministic", "state", "onnx",
@@ -66,6 +70,14 @@ class Case:
             msg = f"{self.entry.kind} '{self.entry.name}' of {self.entry.provider}: {rule}: {what} raised "
             raise AssertionError(msg + f"{type(exc).__name__}: {exc}") from exc
 
+    def load_saved(self, source: nn.Module, target: nn.Module) -> None:
+        """Load what a checkpoint keeps of one module into another one, as it would come back from the disk."""
+        with self.trying("state", "saving its state_dict"):
+            value, tensors = encode_tree(dict(source.state_dict()))
+            text = json.dumps(value)
+        with self.trying("state", "loading its state_dict into another one"):
+            target.load_state_dict(decode_tree(json.loads(text), tensors))
+
     def choices(self) -> dict[str, Any]:
         """The sample's choices, checked and converted as the pipeline does, with defaults for the others."""
         schema = self.entry.schema
@@ -84,12 +96,9 @@ class Case:
             return self.entry.factory(*inputs, **{**self.choices(), **more})
 
 
-@contextlib.contextmanager
-def seeded(seed: int = SEED) -> Iterator[None]:
-    """A known state of torch's generator inside, the old one after."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
+def seeded(seed: int = SEED) -> contextlib.AbstractContextManager[None]:
+    """A known state of all global generators inside, as where a training makes a component; the old one after."""
+    return generators.seeded(seed)
 
 
 def sample_tensor(spec: Spec, *, device: str = "cpu", batch: int = BATCH) -> Any:
