@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import re
 import secrets
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +23,12 @@ from translate.exporting.tracing import LEVELS, Level, to_file
 from translate.exporting.verification import Measured, verify
 from translate.inference.modelfile import NEWEST_OPSET
 from translate.plugin_manager import default_manager
+from translate.training import files, processes
 
 if TYPE_CHECKING:
     from translate.training.opening import Opened
 
+_LEFT: Final = re.compile(r"\.(?P<place>[0-9a-f]{8})-(?P<pid>\d{1,10})-(?P<start>\d{1,20})-[0-9a-f]{8}\.part\Z")
 _NO_OTHER_SIZES: Final = "the network does not run at other sizes than the training's"
 _NO_IMAGES: Final = "there is no image input"
 _REFUSED: Final = "torch.export does not leave these dimensions open"
@@ -81,7 +87,9 @@ def export_opened(
         sidecar = folder / target.with_suffix(".json").name
         sidecar.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         for made in sorted(folder.iterdir(), key=lambda path: path == file):  # the model last: with it all is there
+            files.fsync(made)
             made.replace(target.parent / made.name)
+        files.fsync(target.parent)
     properties = as_properties(document)
     _announce(target, properties)
     return Report(
@@ -198,16 +206,36 @@ def _is_ours(sidecar: Path) -> bool:
 
 @contextmanager
 def _workshop(target: Path) -> Iterator[Path]:
-    """A hidden folder beside the target, removed at the end with whatever is left in it."""
-    folder = target.parent / f".{secrets.token_hex(8)}.part"
+    """A hidden folder beside the target, removed at the end with whatever is left in it; and what others left."""
+    folder = target.parent / f".{_place()}-{os.getpid()}-{_started()}-{secrets.token_hex(4)}.part"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _clean(target.parent)
         folder.mkdir()
         yield folder
     except OSError as exc:
         raise _disk_error(target, exc) from exc
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _clean(parent: Path) -> None:
+    """Remove what exports of this machine that were killed left; those that still run stay, as do all other names."""
+    for path in parent.iterdir():
+        match = _LEFT.match(path.name)
+        if match is None or path.is_symlink() or not path.is_dir() or match["place"] != _place():
+            continue
+        if not processes.is_running(int(match["pid"]), int(match["start"]) or None):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _place() -> str:
+    """Which machine this is, without its name: whether a process of another one lives is not seen from here."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _started() -> int:
+    return processes.started(os.getpid()) or 0
 
 
 def _disk_error(file: Path, exc: OSError) -> MachineError:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from translate import specs
-from translate.errors import ModelFileError
+from translate.errors import ANYTHING, ModelFileError
 from translate.exporting.plan import PIXELS, WHITE, Plan, sample_inputs
 from translate.exporting.sizes import other_size
 
@@ -58,7 +58,7 @@ def to_file(
     _name_dimensions(model, plan, level=level, float_only=float_only)
     model.metadata_props.clear()
     model.metadata_props.update(metadata)
-    weights = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
     program.save(str(file), external_data=weights > ONE_FILE_BYTES)
     _check(file)
 
@@ -187,7 +187,7 @@ def _check(file: Path) -> None:
     beside = file.with_name(f"{file.name}.data")
     try:
         onnx.checker.check_model(str(file), full_check=True)
-    except Exception as exc:
+    except ANYTHING as exc:
         raise ModelFileError(f"ONNX's checker refuses the exported file ({_first_line(exc)})", where=file.name) from exc
     if beside.exists():
         model = onnx.load(str(file), load_external_data=False)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -333,3 +334,43 @@ def test_one_file_for_several_exports_is_refused_by_name(two_ways, tmp_path):
 def test_listing_exports_does_not_import_torch():
     code = "import sys, translate.exporting; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_a_killed_export_left_is_removed_by_the_next_and_nothing_else(tmp_path):
+    killed = os.fork()
+    if killed == 0:
+        with exporting._workshop(tmp_path / "a.onnx") as folder:
+            (folder / "a.onnx").write_bytes(b"half")
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(killed, 0)
+    (left,) = tmp_path.iterdir()
+    place, pid, start, _ = left.name.removeprefix(".").split("-")
+    assert int(pid) == killed
+    parent, began = os.getppid(), exporting.processes.started(os.getppid())
+    stay = [
+        tmp_path / f".{place}-{parent}-{began}-00000000.part",  # it lives
+        tmp_path / f".{'0' * 8}-{pid}-{start}-00000000.part",  # of another machine
+        tmp_path / f".{place}-{pid}-{start}.part",
+        tmp_path / "exports.part",
+    ]
+    for path in stay:
+        path.mkdir()
+    link = tmp_path / f".{place}-{pid}-{start}-11111111.part"
+    link.symlink_to(stay[-1])
+    with exporting._workshop(tmp_path / "b.onnx") as folder:
+        assert {*tmp_path.iterdir()} == {*stay, link, folder}
+    assert {*tmp_path.iterdir()} == {*stay, link}
+    assert socket.gethostname() not in left.name
+
+
+def test_an_export_waits_for_the_disk_before_anything_has_its_name(bare, tmp_path, monkeypatch):
+    waited: list[tuple[str, bool]] = []
+
+    def fsync(path: Path) -> None:
+        waited.append((path.name, (tmp_path / "x.onnx").exists()))
+
+    monkeypatch.setattr(exporting.files, "fsync", fsync)
+    network = type(bare[0].game.networks["G"])  # what its state dict holds besides tensors is no hindrance
+    monkeypatch.setattr(network, "get_extra_state", lambda _: {"count": 1}, raising=False)
+    export(bare[0], output=tmp_path / "x.onnx", float_only=True)
+    assert waited == [("x.json", False), ("x.onnx", False), (tmp_path.name, True)]
