@@ -6,6 +6,7 @@ import importlib
 import re
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import models_table
@@ -17,7 +18,9 @@ from PIL import Image as PillowImage
 from translate.cli.commands import all_commands
 from translate.errors import TranslateError
 from translate.pipeline import load_pipeline
+from translate.pipeline.checking import check
 from translate.plugin_manager import PluginManager
+from translate.specs import Image, Label, Spec, Vector
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -74,38 +77,127 @@ def test_every_command_exists_and_every_setting_is_one():
 TABLE = re.findall(r"^\| (\w[^|]+) \| (.*`.*) \|$", TEXT, re.MULTILINE)
 
 
-def test_the_table_of_changes_is_true(tmp_path):
-    rows = dict(TABLE)
-    base = ["data.root=photos"]
-    overrides = {
-        "another adversarial loss": ["losses.adversarial.loss=lsgan"],
-        "a gradient penalty": [
-            "flow.between=mix(target, fake)",
-            "losses.penalty={loss: gradient_penalty, of: 'D(source, between)', at: between, weight: 10}",
-            "networks.D.norm=instance",
-        ],
-        "five critic steps": ["turns={discriminators: 5}"],
-        "a cycle": [
-            "networks.G_ba={generator: unet, makes: source}",
-            "flow.again=G_ba(fake)",
-            "losses.cycle={loss: l1, of: again, to: source, weight: 10}",
-        ],
-        "a history of fakes": ["losses.adversarial.fake=D(source, pool(fake, size=50))"],
-        "weight clipping": ["training.optimizers.discriminators={name: rmsprop, lr: 5.0e-5, clip_weights: 0.01}"],
-        "a falling learning rate": [
-            "training.optimizers.generators.lr={schedule: linear, initial: 2.0e-4, final: 0, start: 40000, end: 80000}"
-        ],
-        "averaged generators": ["training.ema={decay: 0.999}"],
-        "less memory": ["training.batch_size=8", "training.accumulate=4"],
-        "two GPUs": ["training.devices=2", "training.batch_size=2"],
-        "a later phase": ["phases=[{start: 10000, losses: {reconstruction: {weight: 10}}}]"],
-    }
-    assert set(overrides) | {"your own turns"} <= set(rows)
-    for row, settings in overrides.items():
-        try:
-            load_pipeline("pix2pix", [*base, *settings])
-        except TranslateError as exc:
-            pytest.fail(f"{row}: {exc}")
+FALLING = "{schedule: linear, initial: 2.0e-4, final: 0, start: 40000, end: 80000}"
+PAIRS = {"source": Image(3, 256, 256), "target": Image(3, 256, 256)}
+DIGITS = {"image": Image(1, 28, 28), "label": Label(10)}
+POINTS = {"point": Vector(2), "centre": Vector(2), "sigma": Vector(1)}
+TRUNK = [
+    "networks.D.layers=[fc1]",
+    "networks.trunk={discriminator: stack, init_std: null, layers: [fc64 leaky]}",
+]
+
+
+def sides(real: str, fake: str) -> list[str]:
+    return [f"losses.adversarial.real={real}", f"losses.adversarial.fake={fake}"]
+
+
+def penalised(name: str, loss: str, point: str) -> list[str]:
+    term = f"{{loss: {loss}, of: 'D(source, {name})', at: {name}, weight: 10}}"
+    return [point, f"losses.{name}={term}", "networks.D.norm=instance"]
+
+
+CHANGES: dict[str, tuple[str, Mapping[str, Spec], list[str]]] = {
+    row: (pipeline, fields, settings)
+    for pipeline, fields, rows in (
+        (
+            "pix2pix",
+            PAIRS,
+            {
+                "another adversarial loss": ["losses.adversarial.loss=lsgan"],
+                "a gradient penalty": penalised("between", "gradient_penalty", "flow.between=mix(target, fake)"),
+                "five critic steps": ["turns={discriminators: 5}"],
+                "spectral norm, in any network": ["networks.D.weights=spectral"],
+                "R1": penalised("point", "r1", "flow.point=leaf(target)"),
+                "augmentation that reaches both players": sides(
+                    "D(augment(concat(source, target)))", "D(augment(concat(source, fake)))"
+                ),
+                "instance noise that fades": [
+                    "schedules.fading={schedule: linear, initial: 0.1, final: 0.0, end: 1000}",
+                    *sides("D(source, noise(target, fading))", "D(source, noise(fake, fading))"),
+                ],
+                "label noise, one-sided smoothing": [
+                    "losses.adversarial.label_noise=0.05",
+                    "losses.adversarial.smoothing=0.1",
+                ],
+                "a discriminator that waits while it is ahead": [
+                    "turns={discriminators: {skip_below: {adversarial: 0.3}, most_skips: 20}, generators: 1}"
+                ],
+                "latents drawn anew for the generators": ["turns={discriminators: 1, generators: {fresh: true}}"],
+                "WGAN's critic steps": [
+                    "turns={discriminators: {steps: {schedule: bursts, value: 5, burst: 100, first: 25, every: 500}}}"
+                ],
+                "a label or a code in any network": [
+                    "latents.z={latent: normal, size: 8}",
+                    "flow.fake=G(source, z)",
+                    "export.translate.inputs=[source, z]",
+                ],
+                "three patch discriminators, features to match": [
+                    "networks.D.scales=3",
+                    "networks.D.features=true",
+                    "flow.judged=D(source, fake)",
+                    "flow.truth=D(source, target)",
+                    *sides("truth.logits", "judged.logits"),
+                    "losses.matching={loss: feature_matching, of: judged.features, to: truth.features, weight: 10}",
+                ],
+                "a term for one side only": ["losses.again={loss: l2, of: fake, to: target, side: generators}"],
+                "a cycle": [
+                    "networks.G_ba={generator: unet, makes: source}",
+                    "flow.again=G_ba(fake)",
+                    "losses.cycle={loss: l1, of: again, to: source, weight: 10}",
+                ],
+                "a history of fakes": sides("D(concat(source, target))", "D(pool(concat(source, fake), size=50))"),
+                "weight clipping": [
+                    "training.optimizers.discriminators={name: rmsprop, lr: 5.0e-5, clip_weights: 0.01}"
+                ],
+                "a falling learning rate": [f"training.optimizers.generators.lr={FALLING}"],
+                "averaged generators": ["training.ema={decay: 0.999}"],
+                "less memory": ["training.batch_size=8", "training.accumulate=4"],
+                "two GPUs": ["training.devices=2", "training.batch_size=2"],
+                "a later phase": ["phases=[{start: 10000, losses: {reconstruction: {weight: 10}}}]"],
+                "its batches, fresh optimisers": [
+                    "phases=[{start: 10000, training: {batch_size: 8, reset_optimizers: true}}]"
+                ],
+            },
+        ),
+        (
+            "mixture",
+            POINTS,
+            {
+                "minibatch stddev at any place": [
+                    *TRUNK,
+                    *sides("D(minibatch_stddev(trunk(point)))", "D(minibatch_stddev(trunk(fake)))"),
+                ],
+                "minibatch discrimination": [
+                    *TRUNK,
+                    "networks.M={discriminator: minibatch_discrimination}",
+                    *sides("D(M(trunk(point)))", "D(M(trunk(fake)))"),
+                ],
+                "a discriminator that sees several examples at once": sides(
+                    "D(pack(point, count=2))", "D(pack(fake, count=2))"
+                ),
+                "experience replay": ["losses.adversarial.fake=D(replay(fake, size=1000, share=0.5))"],
+            },
+        ),
+        ("stylegan", {"image": Image(3, 32, 32)}, {"codes moved towards their mean outside training": []}),
+        ("progan", {"image": Image(3, 64, 64)}, {"a network that grows, in any GAN": []}),
+        ("aae", DIGITS, {"your own turns": []}),
+    )
+    for row, settings in rows.items()
+}
+
+
+def test_every_row_of_the_table_of_changes_is_tried():
+    table = TEXT.split("| you want | you write |\n|---|---|\n")[1].split("\n\n")[0]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines()] == sorted(CHANGES, key=table.find)
+
+
+@pytest.mark.parametrize("row", CHANGES)
+def test_the_table_of_changes_is_true(row):
+    pipeline, fields, settings = CHANGES[row]
+    try:
+        check(load_pipeline(pipeline, ["data.root=photos", *settings] if pipeline != "mixture" else settings), fields)
+    except TranslateError as exc:
+        pytest.fail(f"{row}: {exc}")
 
 
 def test_the_plugin_works_and_passes_the_kit(tmp_path, monkeypatch):

@@ -172,7 +172,7 @@ class RequestedStop(TranslateError):  # noqa: N818  # nothing went wrong
 
 
 class Stopped(RequestedStop):
-    """Stopped by request (SIGTERM, SIGUSR1, time limit); a checkpoint is saved and the same command goes on."""
+    """Stopped by request (SIGTERM, SIGUSR1, time limit); a checkpoint is saved or named, the same command goes on."""
 
     exit_code = 75
     code = "E-STOPPED"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import torch
@@ -22,6 +22,9 @@ _LEFT_OUT: Final = frozenset({"optimizer", "lbfgs", "sparseadam", "muon"})
 _NO_SETTINGS: Final = frozenset({"params", "lr", "differentiable"})
 # How the arithmetic is done, not what it is: never part of a saved state.
 _IMPLEMENTATION: Final = ("fused", "foreach", "capturable", "differentiable")
+
+_SIDE: Final = 2
+"""Of the weights that are tried: a side of 1 in what is kept for them is 1 for every weight."""
 
 Problem = tuple[tuple[str | int, ...], str]
 
@@ -95,6 +98,21 @@ def build_optimizer(
     return constructor(chosen, **choices)  # type: ignore[no-any-return]
 
 
+def kept_for(settings: Mapping[str, Any], shape: Sequence[int]) -> dict[str, Any]:
+    """What an optimiser keeps for a weight of this shape, found by trying; no random number is used up.
+
+    Args:
+        settings: See `check_optimizer`.
+        shape: Of the weight.
+    """
+    trial = nn.Parameter(torch.zeros(*shape))
+    optimizer = build_optimizer(settings, [trial], lr=0.0)
+    trial.grad = torch.zeros_like(trial)
+    with torch.random.fork_rng(devices=[]):
+        optimizer.step()
+    return dict(optimizer.state[trial])
+
+
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Set the learning rate of all groups; one that is held as a tensor (capturable optimisers) is filled in place."""
     for group in optimizer.param_groups:
@@ -133,8 +151,15 @@ def optimizer_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     return {"state": state["state"], "param_groups": groups}
 
 
-def load_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+def load_optimizer_state(
+    optimizer: torch.optim.Optimizer, state: Mapping[str, Any], settings: Mapping[str, Any]
+) -> None:
     """Go on from what `optimizer_state` returned, with the implementation chosen on this machine.
+
+    Args:
+        optimizer: Built, over the same parameters.
+        state: From `optimizer_state`.
+        settings: Those that `optimizer` was built with.
 
     Raises:
         ValueError: It belongs to other parameters, or another optimiser: torch finds that out in the middle of a step.
@@ -145,7 +170,38 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, state: Mapping[str, A
         here = {key: own[key] for key in _IMPLEMENTATION if key in own}
         groups.append(own | group | here)  # settings that a newer torch knows are this one's
     optimizer.load_state_dict({"state": state["state"], "param_groups": groups})
-    _check_kept(optimizer)
+    _check_kept(optimizer, settings)
+
+
+def take_over_moments(optimizer: torch.optim.Optimizer, state: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Take over what an optimiser of the same kind kept, under this one's settings; on an error nothing is changed.
+
+    Args:
+        optimizer: Built, over the same parameters.
+        state: From `optimizer_state`.
+        settings: Those that `optimizer` was built with.
+
+    Raises:
+        ValueError: It belongs to other parameters, or to an optimiser that keeps other things.
+    """
+    known = {frozenset(kept_for(settings, shape)) for shape in ((2, 2), (2,))}  # Adafactor keeps less for matrices
+    if any(frozenset(each) not in known for each in state["state"].values()):
+        msg = "it was another one, which keeps other things"
+        raise ValueError(msg)
+    before = optimizer.state_dict()
+    if _counts(state["param_groups"]) != _counts(before["param_groups"]):
+        msg = "it had other weights"
+        raise ValueError(msg)
+    try:
+        optimizer.load_state_dict({"state": state["state"], "param_groups": before["param_groups"]})
+        _check_kept(optimizer, settings)
+    except ValueError:
+        optimizer.load_state_dict(before)
+        raise
+
+
+def _counts(groups: Sequence[Mapping[str, Any]]) -> list[int]:
+    return [len(group["params"]) for group in groups]
 
 
 def _check_settings(group: Mapping[str, Any], own: Mapping[str, Any]) -> None:
@@ -161,24 +217,34 @@ def _form(value: Any) -> Any:
     return float if type(value) in {int, float} or isinstance(value, torch.Tensor) else type(value)
 
 
-def _check_kept(optimizer: torch.optim.Optimizer) -> None:
-    """What it keeps must be the same things for all parameters of a kind, and fit their shapes."""
-    kept: dict[bool, set[tuple[str, type]]] = {}
+def _check_kept(optimizer: torch.optim.Optimizer, settings: Mapping[str, Any]) -> None:
+    """What it keeps must be what it would keep by itself: the fused implementations read by a weight's own shape.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    templates: dict[int, Mapping[str, Any]] = {}
     for parameter, each in optimizer.state.items():
-        found = {(key, type(value)) for key, value in each.items()}
-        others = kept.setdefault(parameter.ndim > 1, found)  # Adafactor keeps less for matrices
-        unfit = [key for key, value in each.items() if not _fits(value, parameter)]
-        unfit += sorted(key for key, _ in found ^ others)
-        if unfit:
+        if parameter.ndim not in templates:
+            templates[parameter.ndim] = kept_for(settings, (_SIDE,) * parameter.ndim)
+        template = templates[parameter.ndim]
+        unfit = [key for key, value in each.items() if not _fits(value, template.get(key), parameter)]
+        unfit += sorted(template.keys() - each.keys())
+        if each and unfit:
             msg = f"what the optimiser keeps as '{unfit[0]}' does not fit its parameters"
             raise ValueError(msg)
 
 
-def _fits(value: Any, parameter: torch.Tensor) -> bool:
-    if not isinstance(value, torch.Tensor):
-        return value is None or type(value) in {int, float}
-    sides = zip(value.shape, parameter.shape, strict=False)
-    return value.ndim == 0 or (value.ndim == parameter.ndim and all(side in {1, own} for side, own in sides))
+def _fits(value: Any, template: Any, parameter: torch.Tensor) -> bool:
+    """Whether a value is of the form that is kept for a weight of as many sides, each of `_SIDE`."""
+    if not isinstance(value, torch.Tensor) or not isinstance(template, torch.Tensor):
+        return type(value) is type(template)
+    sides = [1 if side == 1 else own for side, own in zip(template.shape, parameter.shape, strict=False)]
+    return (
+        list(value.shape) == sides
+        and value.dtype in {template.dtype, parameter.dtype}
+        and value.layout == torch.strided
+    )
 
 
 def _parameters(name: str) -> dict[str, inspect.Parameter]:

@@ -1,8 +1,9 @@
 """Requests to stop: Ctrl-C, SIGTERM, SIGUSR1.
 
-While a training runs, a signal only sets a flag; the loop looks at it between iterations, saves, and leaves with the
-documented exit code. Where there is nothing to save (a start, an evaluation, an export) the request ends what is under
-way at once. This module imports nothing that takes time: the command line listens from its first moment on.
+While a training runs, a signal only sets a flag; the loop looks at it between iterations and while it waits for data,
+saves, and leaves with the documented exit code. Where there is nothing to save (a start, an evaluation, an export) the
+request ends what is under way at once. This module imports nothing that takes time: the command line listens from its
+first moment on.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
 from translate.errors import Interrupted, Stopped, TranslateError
+
+STOP_AFTER: Final = "training.stop_after"
+"""What stands in the place of a signal's name where a limit of time was reached."""
 
 _GENTLE: Final = ("SIGTERM", "SIGUSR1")
 
@@ -42,6 +47,7 @@ class StopRequests:
         self._unsaved = unsaved
         self._interrupted = False
         self._before: dict[int, Any] = {}
+        self._began = time.monotonic()
 
     def __enter__(self) -> Self:
         for outer in self._open:
@@ -60,9 +66,12 @@ class StopRequests:
     ) -> None:
         if self in self._open:
             self._open.remove(self)
-        if self.requested is not None:  # the process is about to end: a second request must not change how
+        if self.requested is not None:
             for outer in self._open:
-                outer.started = True
+                if error is not None:  # the process is about to end: a second request must not change how
+                    outer.started = True
+                else:  # this came to its end all the same; whatever begins after it is not begun
+                    outer.requested = self.requested
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if isinstance(error, _Now):
@@ -70,6 +79,11 @@ class StopRequests:
         # A component's error handling, or the check's, may have taken the request for a failure of its own.
         if error is not None and self.requested and not self.started and not isinstance(error, Interrupted | Stopped):
             raise self.error(None) from error
+
+    def end_after(self, seconds: float | None) -> None:
+        """Take it for a request where so much time has passed since this was made; None = never."""
+        if seconds is not None and self.requested is None and time.monotonic() - self._began >= seconds:
+            self.requested = STOP_AFTER
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         name = signal.Signals(number).name
@@ -84,14 +98,18 @@ class StopRequests:
         if name == "SIGINT":
             _say("stopping after this step and saving; press Ctrl-C again to stop at once")
 
-    def error(self, step: int | None) -> TranslateError:
-        """The error that ends the run, once what there was to save is saved."""
+    def error(self, step: int | None, kept: str = "a checkpoint is saved") -> TranslateError:
+        """The error that ends the run, once what there was to save is saved.
+
+        Args:
+            step: Iterations done; None before the first.
+            kept: What the same command goes on from.
+        """
         kind = Interrupted if self.requested == "SIGINT" else Stopped
         if step is None:
             return kind(self._unsaved)
-        return kind(
-            f"stopped at step {step}; a checkpoint is saved", fix=f"go on with the same command: {same_command()}"
-        )
+        why = f", as {STOP_AFTER} is over" if self.requested == STOP_AFTER else ""
+        return kind(f"stopped at step {step}{why}; {kept}", fix=f"go on with the same command: {same_command()}")
 
 
 def _say(text: str) -> None:

@@ -26,52 +26,21 @@ from typing import Any, Final
 
 import torch
 import yaml
+from toy_runs import game, toy_manager
 
 from translate import hookimpl
 
 DRIVERS: Final = 2
 
-TOY: Final[dict[str, Any]] = {
-    # Everything that has a state: augmentation, dropout, batch norm, a pool, latents, an average, Adam, schedules.
-    "description": "All that a checkpoint must hold.",
-    "data": {"dataset": "toy_data", "image_size": 8, "transforms": ["HorizontalFlip", {"RandomCrop": 8}], "workers": 0},
-    "latents": {"z": {"latent": "normal", "size": 3}},
-    "networks": {
-        "G": {"generator": "toy_dense", "makes": "target", "dropout": 0.5, "norm": True},
-        "D": {"discriminator": "toy_dense", "dropout": 0.3},
-    },
-    "flow": {"fake": "G(source, z)"},
-    "losses": {
-        "adversarial": {"loss": "lsgan", "real": "D(target)", "fake": "D(pool(noise(fake, std=0.1), size=6))"},
-        "reconstruction": {"loss": "l1", "of": "fake", "to": "target", "weight": 10},
-    },
-    "training": {
-        "steps": 8,
-        "batch_size": 4,
-        "checkpoint_every": 2,
-        "keep_checkpoints": 2,
-        "log_every": 1,
-        "preview_every": 3,
-        "preview_count": 2,
-        "device": "cpu",
-        "ema": {"decay": 0.9},
-        "observers": ["metrics_file"],
-        "optimizers": {
-            "generators": {
-                "name": "adam",
-                "lr": {"schedule": "linear", "initial": 0.01, "final": 0.0, "start": 4, "end": 12},
-            },
-            "discriminators": {"name": "rmsprop", "lr": 0.003},
-        },
-    },
-    "preview": ["source", "fake"],
-    "export": {"translate": {"inputs": ["source", "z"], "output": "fake"}},
-    "evaluation": {
+TOY: Final = game(
+    {"steps": 8, "checkpoint_every": 2, "keep_checkpoints": 2, "preview_every": 3, "preview_count": 2},
+    export={"translate": {"inputs": ["source", "z"], "output": "fake"}},
+    evaluation={
         "metrics": {"distance": {"metric": "l1", "of": "fake", "to": "target"}},
         "baseline": {"by": "source", "give": "target", "instead_of": "fake"},
         "count": 4,
     },
-}
+)
 
 
 def write_toy(path: Path, **training: Any) -> Path:
@@ -260,19 +229,14 @@ def run(
 @lru_cache(maxsize=1)
 def warm() -> None:
     """Train once in this process, so that all that its children need is imported; its plugins stay as they are."""
-    import toys
-
     import translate.evaluation
     import translate.exporting  # noqa: F401
-    from translate.plugin_manager import PluginManager
     from translate.training import train
 
-    manager, threads = PluginManager(), torch.get_num_threads()
-    manager.load_entry_points()
-    manager.register(toys.Plugin(), name="toys")
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        train(TOY, ["training.steps=2"], out=Path(folder) / "run", manager=manager)
+        train(TOY, ["training.steps=2"], out=Path(folder) / "run", manager=toy_manager())
     torch.set_num_threads(threads)
 
 

@@ -200,6 +200,7 @@ BAD: Final = (
     _loss("always-in-place", "of.mul_(0.5)", says=("in place",)),
     # -- in the loop, at a step
     _loss("raises", "if now(of): raise ValueError('no more\\nsecond line')", says=("ValueError: no more",), **_AT),
+    _loss("exits", "if now(of): raise SystemExit", says=("SystemExit",), **_AT),
     _generator("shape", "if now(source): result = result[:, :, :8]", says=("gave 3x8x16", "3x16x16"), **_AT),
     _generator("dtype", "if now(source): result = result.double()", says=("gave float64",), **_AT),
     _generator("none", "if now(source): return None", says=("gave None",), **_AT),

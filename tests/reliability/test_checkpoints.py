@@ -159,6 +159,36 @@ def test_300_forged_checkpoints_are_refused_or_opened_and_never_more(run, tmp_pa
     lied_to(run, LIES[record.SIZE], tmp_path)
 
 
+NUMPY = ("state", "ranks", 0, "rng", "numpy")
+LIES_OF_STATE = [
+    *(((*NUMPY, "pos"), value) for value in (10**9, -1, 625, True, 1.0, "x", None)),
+    *(((*NUMPY, "has_gauss"), value) for value in (7, -1, None)),
+    *(((*NUMPY, "gauss"), value) for value in ("x", None, {"$float": "7ff0000000000000"})),
+    (("state", "ranks", 0, "rng", "python", "gauss"), "x"),
+    (("state", "ranks", 0, "rng", "cuda"), 1),
+    *((("state", name), value) for name in ("examples", "draws", "phase") for value in (-5, 10**30, True, "3", None)),
+    (("state", "optimizers"), {}),
+    (("state", "ranks"), []),
+    *((("metadata", "run"), value) for value in ("x", ["x"], {"versions": 3}, {"forked": 3}, {"forked": {"run": 1}})),
+]
+
+
+@pytest.mark.parametrize(("place", "value"), LIES_OF_STATE, ids=lambda part: str(part).replace(" ", ""))
+def test_a_lie_in_the_state_is_an_error_of_the_checkpoint_and_nothing_is_trained(run, place, value, capsys):
+    folder = checkpoint(run)
+    document = json.loads((folder / "state.json").read_text())
+    inside = document
+    for key in place[:-1]:
+        inside = inside[key]
+    assert inside[place[-1]] != value or value is True
+    inside[place[-1]] = value
+    forge(folder, "state.json", json.dumps(document).encode())
+    assert main(["train", str(run / "pipeline.yaml"), "training.steps=3", "--out", str(run)]) == 4
+    said = capsys.readouterr().err
+    assert "  fix: restore it from a copy, or use another checkpoint of the run" in said
+    assert [path.name for path in (run / "checkpoints").iterdir()] == [folder.name]
+
+
 # -- one is damaged, another is good ----------------------------------------------------------------------------------
 
 

@@ -110,6 +110,10 @@ def test_a_run_goes_on_from_what_was_saved_before_the_failure_and_says_that_it_d
     bad = next(bad for bad in sp.BAD if bad.name == "raises")
     one = tried(bad, tmp_path / "one")
     assert not one["wrong"]
+    (report,) = (tmp_path / "one" / "run").glob("report-*.txt")
+    assert f"the traceback is in {report}" in one["text"]
+    assert "Traceback" in report.read_text()
+    assert "parts.py" in report.read_text()
     mended = sp.install(replace(bad, parts=bad.parts.replace("if now(of)", "if False")), tmp_path / "mended")
     code, text = sp.translate(
         mended, "train", tmp_path / "one" / "needing.yaml", "--out", tmp_path / "one" / "run", log=tmp_path / "log"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 import record
+import test_signals
 from support_bits import difference, fingerprints
 from support_ends import problems_of_block, whole
 from support_forks import spread, write_toy
@@ -65,6 +67,25 @@ def without_fate() -> None:
     Engine.shared_fate = lambda _: contextlib.nullcontext()  # type: ignore[method-assign]
 
 
+def remember(_: int = 0) -> None:
+    """Give the toy network a buffer that a process's own share of the data moves, and that its result depends on."""
+    import torch
+    import toys
+
+    build, forward = toys.Dense.__init__, toys.Dense.forward
+
+    def built(self: Any, *arguments: Any, **keywords: Any) -> None:
+        build(self, *arguments, **keywords)
+        self.register_buffer("seen", torch.zeros(()))
+
+    def run(self: Any, *inputs: Any) -> Any:
+        if self.training:
+            self.seen.mul_(0.5).add_(inputs[0].detach().mean())
+        return forward(self, *inputs) + self.seen
+
+    toys.Dense.__init__, toys.Dense.forward = built, run  # type: ignore[method-assign]
+
+
 def trial(item: dict[str, Any]) -> list[str]:
     """One training in which something happens to one process; what is not as it must be."""
     folder, event, rank, step = Path(item["folder"]), item["event"], item["rank"], item["step"]
@@ -74,6 +95,7 @@ def trial(item: dict[str, Any]) -> list[str]:
     moment = folder.with_suffix(".moment")
 
     def before(own: int) -> None:
+        remember()
         if item["weak"]:
             without_fate()
         if own == rank:
@@ -97,11 +119,11 @@ def trial(item: dict[str, Any]) -> list[str]:
     problems += [f"checkpoints: {found}"] if found["unreadable"] or found["newest"] != newest else []
     if problems:
         return [*problems, *(child.text for child in children)]
-    again, base = ranks(folder, pipeline), folder.with_name(f"{folder.name}-whole")
+    again, base = ranks(folder, pipeline, before=remember), folder.with_name(f"{folder.name}-whole")
     codes, _ = ended(again)
     if codes != [0, 0]:
         return [f"the same command ended with {codes}", *(child.text for child in again)]
-    ended(ranks(base, pipeline))
+    ended(ranks(base, pipeline, before=remember))
     return [f"another end: {part}" for part in difference(fingerprints(base), fingerprints(folder))]
 
 
@@ -136,6 +158,32 @@ def test_processes_that_share_no_end_are_noticed(tmp_path):
     """Teeth."""
     found = measured(items_of(["data"], tmp_path, record.SEED, both=[1], weak=True), tmp_path)
     assert found["as promised"] == 0
+
+
+def waiting(item: dict[str, Any]) -> list[str]:
+    """One process is asked to stop while it waits for data, and the other waits for it in an exchange."""
+    folder, step = Path(item["folder"]), 5
+    pipeline = write_toy(folder.with_suffix(".yaml"), steps=STEPS, checkpoint_every=EVERY)
+    waits = test_signals.fire_at("waiting for data", step, "SIGTERM")
+    children = ranks(folder, pipeline, "data.workers=1", before=lambda rank: waits() if rank == item["rank"] else None)
+    codes, _ = ended(children, 60.0)
+    at = [event.at for child in children for event in child.events if event.what == "signal"]
+    seconds = time.monotonic() - at[0] if at else math.inf
+    problems = [f"ended after {seconds:.1f} s"] if seconds > LIMIT else []
+    problems += [f"exit codes {codes}"] if codes != [75, 75] else []
+    text = "".join(child.text for child in children)
+    says = f"stopped at step {step}; step {step + 1} waited for data and is lost; the newest checkpoint is {folder}"
+    problems += [text] if says not in text or text.count("error: ") != 1 or "Traceback" in text else []
+    found = whole(folder)
+    problems += [f"checkpoints: {found}"] if found["unreadable"] or found["newest"] != 4 else []
+    again = ranks(folder, pipeline)
+    return problems + [f"the same command ended with {codes}" for codes in [ended(again)[0]] if codes != [0, 0]]
+
+
+@pytest.mark.timeout(300)
+def test_a_process_that_waits_for_data_is_asked_to_stop(tmp_path):
+    items = [{"folder": str(tmp_path / f"run-{rank}"), "rank": rank} for rank in (0, 1)]
+    assert [problem for found in spread(waiting, items, tmp_path) for problem in found] == []
 
 
 @pytest.mark.reliability

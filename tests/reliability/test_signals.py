@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import shutil
@@ -18,8 +19,11 @@ from typing import Any
 import pytest
 import record
 import support_forks
+import yaml
 from support_ends import MOST_LINES, end, whole
-from support_forks import Child, command, run, spread, start, write_toy
+from support_forks import TOY, Child, command, run, spread, start, write_toy
+
+from translate.training.loop import PATIENCE
 
 STEPS, LONGEST = 8, 5.0
 CODES = {"SIGTERM": 75, "SIGUSR1": 75, "SIGINT": 130}
@@ -56,6 +60,8 @@ def fire_at(phase: str, step: int, name: str) -> Callable[[], None]:
         from translate.training import files, loop
 
         trainer, counted = loop.Trainer, Counter[str]()
+        if phase == "waiting for data":
+            hang_at(step)
 
         def nth(of: str, number: int) -> bool:
             counted[of] += 1
@@ -66,7 +72,7 @@ def fire_at(phase: str, step: int, name: str) -> Callable[[], None]:
             "checking": (loop, "check", lambda *_, **__: True),
             "first preview": (loop.Preview, "pictures", lambda _, __, at: at == 0),
             "resuming": (loop, "resume", lambda *_: True),
-            "waiting for data": (trainer, "_next_batch", lambda _: nth("batch", step)),
+            "waiting for data": (trainer, "_next_batch", lambda _: nth("batch", step + 1)),
             "step": (loop.TurnRunner, "iterate", lambda _, at, **__: at == step - 1),
             "between turns": (loop.Engine, "step", lambda *_, **__: nth("turn", 2 * step)),
             "logging": (trainer, "_log", lambda _, at, *__: at == step),
@@ -78,6 +84,28 @@ def fire_at(phase: str, step: int, name: str) -> Callable[[], None]:
         }[phase])  # fmt: skip
 
     return install
+
+
+def hang_at(batch: int) -> None:
+    """Let the worker process hang that prepares a batch."""
+    import toys
+
+    from translate.data.examples import Examples
+
+    at, example = Examples.at, toys.ToyData.example
+    doing: list[int] = []
+
+    def noted(self: Examples, position: int) -> Any:
+        doing[:] = [position]
+        return at(self, position)
+
+    def hanging(self: toys.ToyData, index: int, generator: Any) -> Any:
+        is_worker = multiprocessing.parent_process() is not None
+        if is_worker and doing[0] // TOY["training"]["batch_size"] == batch:
+            time.sleep(600)
+        return example(self, index, generator)
+
+    Examples.at, toys.ToyData.example = noted, hanging  # type: ignore[method-assign]
 
 
 def step_of(phase: str, generator: random.Random) -> int:
@@ -98,6 +126,7 @@ def sent(item: dict[str, Any]) -> dict[str, Any]:
     if phase in {"resuming", *OTHER}:
         shutil.copytree(base / "half", folder)
     before = files_in(folder)
+    settings = ["data.workers=1"] if phase == "waiting for data" else []
     if phase == "anywhere":
         child = run(folder, pipeline, before=weak)
         child.until(generator.randrange(2, 2 + STEPS + STEPS // 2))  # begun, started, steps, saves
@@ -105,7 +134,7 @@ def sent(item: dict[str, Any]) -> dict[str, Any]:
         at = child.kill(getattr(signal, name))
     else:
         words = {"evaluation": ("evaluate", folder, "--count", 4), "export": ("export", folder)}.get(
-            phase, ("train", pipeline, "--out", folder)
+            phase, ("train", pipeline, "--out", folder, *settings)
         )
         fault = fire_at(phase, step, name)
         both = (lambda: (weak(), fault())) if weak else fault
@@ -222,6 +251,62 @@ def test_signals(tmp_path):
 def test_the_harness_finds_a_loop_that_looks_once_an_epoch(tmp_path):
     found = signals(tmp_path, ["step", "saving"], seed=record.SEED, resumes=100, weak=True)
     assert all(one["wrong"] for one in found), found
+
+
+# -- waiting for data, where not everything can be saved ---------------------------------------------------------------
+
+
+def write_waiting(path: Path, **changes: Any) -> Path:
+    path.write_text(yaml.safe_dump({**TOY, **changes, "data": {**TOY["data"], "workers": 1}}, sort_keys=False))
+    return path
+
+
+def waits(item: dict[str, Any]) -> list[str]:
+    """A signal while a batch of an iteration is waited for; what is wrong in how it ends."""
+    folder, pipeline = Path(item["folder"]), Path(item["pipeline"])
+    child = run(folder, pipeline, before=fire_at("waiting for data", item["batch"], "SIGTERM"))
+    code = child.wait(30.0)
+    took = time.monotonic() - next((event.at for event in child.events if event.what == "signal"), 0.0)
+    wrong = [] if code == 75 else [f"exit {code}"]
+    wrong += [f"took {took:.1f} s"] if took > item["seconds"] else []
+    wrong += [] if item["says"] in child.text and "Traceback" not in child.text else [child.text]
+    newest = whole(folder)["newest"]
+    wrong += [f"newest {newest}"] if newest != item["newest"] else []
+    base = folder.with_name(f"{folder.name}-whole")
+    runs = [run(folder, pipeline), run(base, pipeline)]
+    codes = [child.wait() for child in runs]
+    if codes != [0, 0] or end(folder, STEPS) != end(base, STEPS):
+        wrong.append(f"another end: {[child.text for child in runs]}")
+    return wrong
+
+
+def test_a_request_in_a_wait_keeps_what_can_be_kept(tmp_path):
+    twice = write_waiting(tmp_path / "twice.yaml", turns={"discriminators": {"learn": ["D"], "steps": 2},
+                                                           "generators": {"learn": ["G"]}})  # fmt: skip
+    phases = write_waiting(
+        tmp_path / "phases.yaml", phases=[{"start": 3, "training": {"optimizers": {"generators": {"lr": 0.02}}}}]
+    )
+    lost = "stopped at step 3; step 4 waited for data and is lost; the newest checkpoint is "
+    items = [
+        # The second batch of the fourth iteration: half of it is done, and a batch that is only late is waited for.
+        {"pipeline": twice, "batch": 7, "says": f"{lost}{tmp_path / 'run-0'}/checkpoints/000002", "newest": 2},
+        # The first batch of a phase: its optimisers are there already.
+        {"pipeline": phases, "batch": 3, "says": "stopped at step 3; a checkpoint is saved", "newest": 3},
+        {
+            "pipeline": phases,
+            "batch": 0,
+            "says": "stopped before the first step; there is nothing to save",
+            "newest": 0,
+        },
+    ]
+    for number, item in enumerate(items):
+        late = PATIENCE if number == 0 else 0.0
+        item |= {
+            "pipeline": str(item["pipeline"]),
+            "folder": str(tmp_path / f"run-{number}"),
+            "seconds": LONGEST + late,
+        }
+    assert list(chain(*spread(waits, items, tmp_path))) == []
 
 
 # -- a second request -------------------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +106,44 @@ def entries(*values: float) -> list[dict[str, Any]]:
 def test_the_verdict_counts_seeds_and_asks_more_of_the_best(values, verdict, monkeypatch) -> None:
     monkeypatch.delenv("REPRODUCTION_RECORD", raising=False)
     assert harness.verdict(entries(*values)).startswith(verdict)
+
+
+UNTRAINED = {"B0_judge", "D1_shape"}
+
+
+class Checked(Exception):  # the end of a measurement that is not carried out
+    """All pipelines up to the first measurement were looked at."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("check", "control", "seed"),
+    [run for run in RUNS if run.values[0].name not in UNTRAINED and run.values[2] == harness.SEEDS[0]],
+)
+def test_its_pipelines_are_accepted(check: harness.Check, control: str, seed: int, shared_data: Path, monkeypatch):
+    """The check before a training finds nothing in the pipelines of a check and of its controls."""
+    from translate.data.stream import Stream
+    from translate.pipeline import load_pipeline
+    from translate.pipeline.checking import check as find_problems
+    from translate.pipeline.opening import open_dataset, stream_settings
+
+    looked_at: list[str] = []
+
+    def trained(pipeline: str, settings: list[str], run: harness.Run, *, name: str = "run") -> tuple[Path, float]:
+        loaded = load_pipeline(pipeline, [*settings, "data.workers=0", *run.changes])
+        stream = Stream(open_dataset(loaded, "train"), stream_settings(loaded), batch_size=loaded.training.batch_size)
+        find_problems(loaded, stream.fields)
+        looked_at.append(name)
+        return Path("nowhere"), 0.0
+
+    def measured(*_: Any, **__: Any) -> dict[str, float]:
+        raise Checked
+
+    module = sys.modules[check.measure.__module__]
+    monkeypatch.setattr(module, "trained", trained)
+    monkeypatch.setattr(module, "measured", measured, raising=False)
+    monkeypatch.setattr("translate.training.opening.open_trained", measured)
+    changes = tuple(check.controls[control]) if control else ()
+    with suppress(Checked, FileNotFoundError):  # of the checkpoints that nobody wrote
+        check.measure(harness.Run(seed=seed, folder=Path("nowhere"), data=shared_data, changes=changes))
+    assert looked_at

@@ -28,7 +28,11 @@ PIPELINE: Final[dict[str, Any]] = {
     },
     "flow": {"fake": "G(source, z)"},
     "losses": {
-        "adversarial": {"loss": "bce", "real": "D(source, target)", "fake": "D(source, pool(fake, size=4))"},
+        "adversarial": {
+            "loss": "bce",
+            "real": "D(concat(source, target))",
+            "fake": "D(pool(concat(source, fake), size=4))",
+        },
         "reconstruction": {"loss": "l1", "of": "fake", "to": "target", "weight": 10},
     },
     "training": {

@@ -20,7 +20,7 @@ SAMPLES: dict[tuple[str, str], dict[str, Any]] = {
     ("discriminator", "embedding"): {"inputs": [Label(4)], "choices": {"makes": Image(3, 16, 16)}},
     ("generator", "stack"): {
         "inputs": [Image(3, 32, 32), Vector(4), Label(3)],
-        "choices": {"makes": Image(3, 32, 32), "layers": ["c8k7r instance relu", "c8k4s2 batch elu", "t*k4s2"]},
+        "choices": {"makes": Image(3, 32, 32), "layers": ["c8k7r relu instance", "c8k4s2 batch elu", "t*k4s2"]},
     },
     ("discriminator", "stack"): {
         "choices": {"layers": ["c8k4s2 leaky pool2", "c8 batch prelu dropout0.5", "fc8 layer leaky", "fc1"]},
@@ -34,7 +34,7 @@ SAMPLES: dict[tuple[str, str], dict[str, Any]] = {
     ("generator", "resnet_decoder"): {"inputs": [Tensor((16, 8, 8))], "choices": {"makes": Image(3, 32, 32)}},
     ("generator", "spade"): {"inputs": [Image(5, 32, 32), Vector(4)], "choices": {"width": 2, "hidden": 4}},
     ("generator", "draw"): {
-        "inputs": [Vector(12), Image(2, 9, 7, 0.0, 1.0)],
+        "inputs": [Vector(12), Image(2, 9, 7, 0.0, 1.0), Label(3), Vector(2)],
         "choices": {"makes": Image(2, 9, 7, 0.0, 1.0), "glimpses": 3, "hidden": 8},
     },
     ("generator", "projector"): {"inputs": [Several((Tensor((16, 3)), Tensor((16, 8))))], "choices": {"size": 8}},

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-import toys
 from pipelines import Tried, change
+from toy_runs import toy_manager
 
 from translate.components import Catalogue
 from translate.pipeline import load_pipeline
 from translate.pipeline.building import Game, build
 from translate.pipeline.evaluating import Evaluator
-from translate.plugin_manager import PluginManager
 from translate.specs import Image, Spec
 from translate.training.engine import Engine
 from translate.training.turns import LatentSource, TurnRunner
@@ -25,10 +24,7 @@ FIELDS: dict[str, Spec] = {"source": Image(1, 4, 4), "target": Image(1, 4, 4)}
 
 @pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
-    manager = PluginManager()
-    manager.load_entry_points()
-    manager.register(toys.Plugin(), name="toys")
-    return manager.catalogue
+    return toy_manager().catalogue
 
 
 class Table:

@@ -120,8 +120,8 @@ def test_the_state_fits_either_implementation_and_goes_on_alike(settings):
     assert "fused" not in saved_a["param_groups"][0]
     for key, entry in saved_b["state"].items():
         assert set(entry) == set(saved_a["state"][key])
-    load_optimizer_state(a, decode_tree(*encode_tree(saved_b)))
-    load_optimizer_state(b, decode_tree(*encode_tree(saved_a)))
+    load_optimizer_state(a, decode_tree(*encode_tree(saved_b)), settings)
+    load_optimizer_state(b, decode_tree(*encode_tree(saved_a)), settings)
     assert a.param_groups[0]["fused"] is True
     assert b.param_groups[0]["fused"] is False
     train(a, fused, 3, first=3)
@@ -130,7 +130,7 @@ def test_the_state_fits_either_implementation_and_goes_on_alike(settings):
         torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["adam", "sgd", "rmsprop", "adagrad", "radam"])
+@pytest.mark.parametrize("name", sorted(optimizer_classes()))
 def test_a_loaded_state_goes_on_bit_for_bit(name):
     chosen = parameters()
     optimizer = build_optimizer({"name": name}, chosen, lr=0.01)
@@ -139,10 +139,37 @@ def test_a_loaded_state_goes_on_bit_for_bit(name):
     tensors = {key: tensor.clone() for key, tensor in tensors.items()}
     again = [nn.Parameter(p.detach().clone()) for p in chosen]
     other = build_optimizer({"name": name}, again, lr=0.5)
-    load_optimizer_state(other, decode_tree(value, tensors))
+    load_optimizer_state(other, decode_tree(value, tensors), {"name": name})
     train(optimizer, chosen, 3, first=3)
     train(other, again, 3, first=3)
     assert all(torch.equal(p, q) for p, q in zip(chosen, again, strict=True))
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [torch.ones(1, 1), torch.ones(()), torch.ones(3, 4).to_sparse(), None, 1.0, "x"],
+    ids=["small", "number", "sparse", "none", "float", "text"],
+)
+@pytest.mark.parametrize("key", ["exp_avg", "exp_avg_sq"])
+def test_a_moment_that_the_fused_implementation_would_read_outside_of_is_refused(key, moment):
+    weight = nn.Parameter(torch.zeros(3, 4))
+    optimizer = build_optimizer({}, [weight], lr=0.01)
+    assert optimizer.param_groups[0]["fused"]
+    train(optimizer, [weight], 1)
+    state = optimizer_state(optimizer)
+    state["state"][0] = {**state["state"][0], key: moment}
+    with pytest.raises((ValueError, NotImplementedError), match=f"keeps as '{key}' does not fit|Sparse"):
+        load_optimizer_state(optimizer, state, {})
+
+
+def test_a_moment_that_is_missing_or_one_too_many_is_refused():
+    chosen = parameters()
+    optimizer = build_optimizer({}, chosen, lr=0.01)
+    train(optimizer, chosen, 1)
+    state = optimizer_state(optimizer)
+    for kept in ({"step": state["state"][0]["step"]}, {**state["state"][0], "more": 1.0}):
+        with pytest.raises(ValueError, match=r"keeps as '(exp_avg|more)' does not fit"):
+            load_optimizer_state(optimizer, {**state, "state": {**state["state"], 0: kept}}, {})
 
 
 def test_set_lr_reaches_every_group_and_fills_tensors_in_place():

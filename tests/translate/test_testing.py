@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import random
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -135,6 +136,26 @@ class HiddenState(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layer(x) * self.secret
+
+
+class KeptState(HiddenState):
+    """Hand out what it hides, as PyTorch's modules do."""
+
+    def get_extra_state(self) -> Any:
+        return {"secret": self.secret, "note": (1, "a")}
+
+    def set_extra_state(self, state: Any) -> None:
+        self.secret = state["secret"]
+
+
+class SetState(KeptState):
+    def get_extra_state(self) -> Any:
+        return {"secret": self.secret, "seen": {1, 2}}
+
+
+class RefusesState(KeptState):
+    def set_extra_state(self, state: Any) -> None:
+        self.secret = state["another"]
 
 
 class ReadsValues(Network):
@@ -284,6 +305,43 @@ class ConstantLatent(GoodLatent):
 
     def sample(self, count: int, *, generator: torch.Generator, device: torch.device) -> Tensor:
         return torch.zeros(count, 4)
+
+
+class DrawnLatent(GoodLatent):
+    """Draw a scale once, from the generators that a training seeds for it."""
+
+    def __init__(self) -> None:
+        self.scale = float(np.random.rand() + random.random() + torch.rand(()).item())  # noqa: NPY002
+
+    def sample(self, count: int, *, generator: torch.Generator, device: torch.device) -> Tensor:
+        return self.scale * torch.randn(count, 4, generator=generator, device=device)
+
+
+class UnseededLatent(DrawnLatent):
+    """Draw a scale once, from the system."""
+
+    def __init__(self) -> None:
+        self.scale = float(np.random.default_rng().random())
+
+
+class UnseededSchedule:
+    """Draw a value once, from the system."""
+
+    def __init__(self) -> None:
+        self.value = random.SystemRandom().random()
+
+    def __call__(self, step: int) -> float:
+        return self.value
+
+
+class UnseededLoss:
+    """Draw a direction once, from the system."""
+
+    def __init__(self) -> None:
+        self.direction = torch.from_numpy(np.random.default_rng().random((3, 1, 1), np.float32))
+
+    def generator(self, of: Tensor, to: Tensor) -> Tensor:
+        return ((of - to) * self.direction).square().mean()
 
 
 class WrongShape(GoodLatent):
@@ -490,6 +548,7 @@ def plant(monkeypatch) -> Iterator[Any]:
         ("operation", good_operation),
         ("operation", GoodMemory),
         ("latent", GoodLatent),
+        ("latent", DrawnLatent),
         ("schedule", GoodSchedule),
         ("metric", good_metric),
         ("metric", GoodClassMetric),
@@ -526,6 +585,8 @@ def image(**values: Any) -> Any:
         ("generator", network(Dead), "gradient", "'layer.weight'"),
         ("generator", network(Unseeded), "deterministic", "the same seed"),
         ("generator", network(HiddenState), "state", "output differs"),
+        ("generator", network(SetState), "state", "saving its state_dict raised TreeError: /_extra_state"),
+        ("generator", network(RefusesState), "state", "loading its state_dict into another one raised KeyError"),
         ("generator", network(ReadsValues), "meta", "meta tensors"),
         ("loss", loss_with_dimensions, "result", "0-d float tensor (got a float32 tensor of shape (2,))"),
         ("loss", loss_not_finite, "finite", "not finite"),
@@ -538,6 +599,9 @@ def image(**values: Any) -> Any:
         ("operation", PlainClass, "build", "must be an nn.Module"),
         ("latent", GlobalLatent, "deterministic", "global generator"),
         ("latent", ConstantLatent, "deterministic", "every generator"),
+        ("latent", UnseededLatent, "deterministic", "made anew from the same seed"),
+        ("schedule", UnseededSchedule, "deterministic", "made anew from the same seed"),
+        ("loss", UnseededLoss, "deterministic", "differs for the same values and seed"),
         ("latent", WrongShape, "result", "its spec says (16, 4)"),
         ("schedule", IntegerSchedule, "result", "not a float"),
         ("schedule", InfiniteSchedule, "finite", "step 100000 gives inf"),
@@ -581,6 +645,10 @@ def test_the_onnx_rule_bites(plant):
     check_component("generator", "planted", manager=manager)
     with pytest.raises(AssertionError, match="onnx: differs from PyTorch"):
         check_component("generator", "planted", manager=manager, onnx=True)
+
+
+def test_an_extra_state_that_a_checkpoint_can_keep_passes(plant):
+    check_component("generator", "planted", manager=plant("generator", network(KeptState)))
 
 
 def test_a_rule_can_be_left_out_and_expressions_can_be_constants(plant):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from translate.cli.app import Invocation, build_app
 from translate.cli.errors import exit_code_of
+from translate.errors import ANYTHING
 from translate.plugin_manager import DISABLE_VARIABLE
 from translate.stopping import StopRequests
 
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with app.make_context("translate", words) as context:
                 app.invoke(context)
             sys.stdout.flush()  # here, so that a reader who left is noticed while we can still be quiet about it
-    except (Exception, KeyboardInterrupt) as exc:  # noqa: BLE001  the one place where everything ends
+    except (*ANYTHING, KeyboardInterrupt) as exc:
         return exit_code_of(exc, invocation, words)
     finally:
         _restore(DISABLE_VARIABLE, disabled_before)

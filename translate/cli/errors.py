@@ -28,7 +28,7 @@ from translate.errors import (
     UsageError,
     did_you_mean,
 )
-from translate.privacy import without_places
+from translate.privacy import without_names
 
 BROKEN_PIPE: Final = 141  # what a shell reports for any program whose reader left: 128 + SIGPIPE
 GLOBAL_OPTIONS: Final = ("--debug", "--disable", "--version")
@@ -52,6 +52,10 @@ def exit_code_of(exc: BaseException, invocation: Invocation, words: Sequence[str
     """
     if isinstance(exc, typer.Exit):
         return exc.exit_code
+    if isinstance(exc, SystemExit) and invocation.provider:  # the way a command of Click's kind ends
+        if isinstance(exc.code, str):
+            sys.stderr.write(exc.code + "\n")
+        return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
     if isinstance(exc, BrokenPipeError):
         _silence_stdout()
         return BROKEN_PIPE
@@ -64,6 +68,9 @@ def exit_code_of(exc: BaseException, invocation: Invocation, words: Sequence[str
 
 
 def _translated(exc: BaseException, invocation: Invocation, words: Sequence[str]) -> TranslateError:
+    if isinstance(exc, PluginError) and _is_foreign(exc.__cause__) and report_folder.get() is not None:
+        traceback_of = f"the traceback is in {_write_report(exc, words)}"
+        return PluginError(exc.what, where=exc.where, fix=f"{exc.fix}; {traceback_of}" if exc.fix else traceback_of)
     if isinstance(exc, TranslateError):
         return exc
     if isinstance(exc, (KeyboardInterrupt, typer.Abort)):
@@ -86,6 +93,11 @@ def _translated(exc: BaseException, invocation: Invocation, words: Sequence[str]
     )
 
 
+def _is_foreign(cause: BaseException | None) -> bool:
+    """Whether an error is another's: what is ours has said all there is to say."""
+    return cause is not None and not isinstance(cause, TranslateError)
+
+
 def _whose(exc: BaseException) -> str:
     """The process of several that failed, as `translate.training.fate` notes it."""
     return "".join(f"{note}: " for note in getattr(exc, "__notes__", ()) if note.startswith("rank "))
@@ -104,6 +116,7 @@ def _usage_error(exc: BaseException) -> UsageError:
         known += GLOBAL_OPTIONS
         message = f"no such option: '{option}'.{did_you_mean(option, known)}"
         if option in GLOBAL_OPTIONS:
+            message = f"'{option}' is an option of translate, not of this command"
             fix = f"put it before the command: translate {option} ..."
     message = " ".join(message.split())
     return UsageError(message[:1].lower() + message[1:], fix=fix)
@@ -128,7 +141,7 @@ def _write_report(exc: BaseException, words: Sequence[str]) -> Path:
             "".join(traceback.format_exception(exc)),
         ]
     )
-    text = without_places(text)  # it is to be sent to somebody
+    text = without_names(text)  # it is to be sent to somebody
     name = f"report-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     folder = report_folder.get()
     if folder is not None:

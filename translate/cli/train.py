@@ -24,6 +24,10 @@ def command(
     accept_data_change: Annotated[
         bool, typer.Option("--accept-data-change", help="Go on with data that is not what it was.")
     ] = False,
+    fork: Annotated[
+        Path | None,
+        typer.Option(help="A run, or one of its checkpoints, where the new run begins; settings may differ."),
+    ] = None,
 ) -> None:
     """Train a pipeline. The same command again goes on where it stopped."""
     from translate.pipeline import load_pipeline
@@ -32,7 +36,7 @@ def command(
     loaded = load_pipeline(pipeline, overrides or [], run=out or Path("runs") / Path(pipeline).stem)
     folder = out or Path("runs") / loaded.name
     report_folder.set(folder)
-    result = train(loaded, out=folder, take_over=take_over, accept_data_change=accept_data_change)
+    result = train(loaded, out=folder, take_over=take_over, accept_data_change=accept_data_change, fork=fork)
     if not result.is_main:
         return
     if result.already_done:

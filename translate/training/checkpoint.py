@@ -2,7 +2,8 @@
 
     checkpoints/000500/weights.safetensors    networks as `G/KEY`, their averages as `ema/G/KEY`
                        state.safetensors      tensors of everything else that has a state
-                       state.json             the rest of the state, and the metadata (the pipeline among it)
+                       state.json             the rest of the state, the metadata (the pipeline among it), and what
+                                              state dicts of networks hold besides tensors (`get_extra_state`)
                        manifest.json          sizes and SHA-256 of the others, and of itself
 
 A save writes a hidden temporary folder, waits for each file, writes the manifest last, waits for the folder, renames
@@ -66,14 +67,14 @@ class Checkpoint:
 
     Attributes:
         step: Iterations that were done when it was saved.
-        weights: State dicts by network; averages as `ema/NAME`.
+        weights: State dicts by network, with their extra states; averages as `ema/NAME`.
         state: Everything else that has a state (None when it was not asked for).
         metadata: The pipeline, versions, plugins.
         path: The folder.
     """
 
     step: int
-    weights: dict[str, dict[str, Tensor]]
+    weights: dict[str, dict[str, Any]]
     state: Tree = None
     metadata: dict[str, Any] = field(default_factory=dict)
     path: Path
@@ -83,7 +84,7 @@ def save_checkpoint(
     folder: Path,
     step: int,
     *,
-    weights: Mapping[str, Mapping[str, Tensor]],
+    weights: Mapping[str, Mapping[str, Any]],
     state: Tree,
     metadata: Mapping[str, Any],
 ) -> Path:
@@ -94,7 +95,8 @@ def save_checkpoint(
     Args:
         folder: The folder of all checkpoints of a run; created when missing.
         step: Iterations done.
-        weights: State dicts by network; averages as `ema/NAME`. Tied tensors are written in full for each name.
+        weights: State dicts by network; averages as `ema/NAME`. Tied tensors are written in full for each name. What
+            is no tensor (an extra state) may be any `Tree`.
         state: Optimisers, schedules, pools, RNG, position: any `Tree`.
         metadata: What is needed to use the weights: the pipeline, versions, plugins. Any `Tree` without tensors.
 
@@ -106,9 +108,10 @@ def save_checkpoint(
         TypeError: A state dict or the state holds something that cannot be saved exactly; nothing is written.
         MachineError: The disk is full, rights are missing, something is in the way; what was written is removed.
     """
-    flat = _flat_weights(weights)
+    flat, extra = _split_weights(weights)
     try:
-        state_json, tensors = encode_tree(state)
+        # In one, so that no two tensors have the same name.
+        encoded, tensors = encode_tree({"state": state, "extra": extra} if extra else state)
         metadata_json, stray = encode_tree(dict(metadata))
         if stray:
             raise TreeError(f"metadata{next(iter(stray))}: a tensor")
@@ -119,7 +122,7 @@ def save_checkpoint(
         msg = f"the state of the run cannot be saved: {exc}"
         raise TypeError(msg) from exc
     bad = _not_finite(flat)
-    document = {"metadata": metadata_json, "state": state_json}
+    document = {"metadata": metadata_json, **(encoded if extra else {"state": encoded})}
     text = json.dumps(document, allow_nan=False, indent=1).encode("ascii")
     contents = {WEIGHTS: weights_chunks, STATE: state_chunks, STATE_JSON: iter([text])}
     target, temporary = folder / f"{step:06d}", folder / left_name(step, "new")
@@ -160,10 +163,12 @@ def _kept_aside(bad: tuple[str, str], folder: Path, aside: Path | None) -> Numbe
     good = find_checkpoints(folder)
     kept = f"it was kept aside as {aside.name}, not as a checkpoint" if aside else "no checkpoint was saved"
     last = f"the last good checkpoint is {good[-1][1]}" if good else "there is no checkpoint yet"
+    # Other settings make another run, which may begin where this one stood.
+    begin = f"begin a new run (--out NEW) with --fork {good[-1][1]}," if good else "begin a new run (--out NEW)"
     return NumbersError(
         f"the weight '{bad[1]}' of network '{bad[0]}' is not finite; {kept}; {last}",
         where=str(folder),
-        fix="go on from the last checkpoint with a lower learning rate, gradient clipping or precision: fp32",
+        fix=f"{begin} with a lower learning rate, gradient clipping or precision: fp32",
     )
 
 
@@ -187,16 +192,18 @@ def load_checkpoint(path: Path, *, device: torch.device | str = "cpu", state: bo
             if name not in manifest.files:
                 raise damaged(path / MANIFEST, "files", f"does not list {name}")
         flat, header = read_tensors(path / WEIGHTS, device=device)
-        tensors = read_tensors(path / STATE, device=device)[0] if state else {}
         document = _read_json(path / STATE_JSON)
+        tensors = read_tensors(path / STATE, device=device)[0] if state or "extra" in document else {}
     try:
         metadata = decode_tree(document["metadata"], {})
         tree = decode_tree(document["state"], tensors) if state else None
+        extra = decode_tree(document.get("extra", {}), tensors)
     except TreeError as exc:
         raise damaged(path / STATE_JSON, "content", str(exc)) from exc
     if not isinstance(metadata, dict):
         raise damaged(path / STATE_JSON, "metadata", "not a mapping")
     weights = _nested_weights(path / WEIGHTS, flat, header)
+    _add_extra(weights, extra, path / STATE_JSON)
     return Checkpoint(step=manifest.step, weights=weights, state=tree, metadata=metadata, path=path)
 
 
@@ -246,18 +253,28 @@ def _is_same(target: Path, manifest: Manifest) -> bool:
     return found == manifest
 
 
-def _flat_weights(weights: Mapping[str, Mapping[str, Any]]) -> dict[str, Tensor]:
-    flat = {}
+def _split_weights(weights: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Tensor], dict[str, dict[str, Any]]]:
+    """The tensors by network and key in one, and by network what is none."""
+    flat: dict[str, Tensor] = {}
+    extra: dict[str, dict[str, Any]] = {}
     for network, tensors in weights.items():
         if not _NETWORK.match(network):
             msg = f"'{network}' cannot name a network in a checkpoint"
             raise ValueError(msg)
-        for key, tensor in tensors.items():
-            if not isinstance(tensor, Tensor):
-                msg = f"the state dict of network '{network}' holds a {type(tensor).__name__} at '{key}', not a tensor"
-                raise TypeError(msg)
-            flat[f"{network}/{key}"] = tensor
-    return flat
+        for key, value in tensors.items():
+            if isinstance(value, Tensor):
+                flat[f"{network}/{key}"] = value
+            else:
+                extra.setdefault(network, {})[key] = value
+    return flat, extra
+
+
+def _add_extra(weights: Mapping[str, dict[str, Any]], extra: Any, path: Path) -> None:
+    """Put what was no tensor back into the state dicts."""
+    for network, found in extra.items() if isinstance(extra, dict) else [("", extra)]:
+        if network not in weights or not isinstance(found, dict) or found.keys() & weights[network].keys():
+            raise damaged(path, "extra", f"does not belong to the networks ({network})")
+        weights[network].update(found)
 
 
 def _not_finite(flat: Mapping[str, Tensor]) -> tuple[str, str] | None:
@@ -275,14 +292,14 @@ def _is_finite(tensor: Tensor) -> bool:
     return bool(torch.isfinite(norm)) or bool(torch.isfinite(tensor).all())
 
 
-def _nested_weights(path: Path, flat: Mapping[str, Tensor], header: Mapping[str, str]) -> dict[str, dict[str, Tensor]]:
+def _nested_weights(path: Path, flat: Mapping[str, Tensor], header: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     try:
         names = json.loads(header["networks"])
     except (KeyError, ValueError, RecursionError) as exc:
         raise damaged(path, "networks", f"missing or malformed ({exc})") from exc
     if not isinstance(names, list) or not all(isinstance(name, str) and _NETWORK.match(name) for name in names):
         raise damaged(path, "networks", "not a list of names")
-    weights: dict[str, dict[str, Tensor]] = {name: {} for name in names}
+    weights: dict[str, dict[str, Any]] = {name: {} for name in names}
     for name, tensor in flat.items():
         parts = name.split("/", 2 if name.startswith("ema/") else 1)
         network, key = "/".join(parts[:-1]), parts[-1]
@@ -299,7 +316,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_bytes(), parse_constant=_no_constant)
     except (ValueError, RecursionError) as exc:
         raise damaged(path, "content", f"not JSON ({exc})") from exc
-    if not isinstance(document, dict) or set(document) != {"metadata", "state"}:
+    if not isinstance(document, dict) or set(document) - {"extra"} != {"metadata", "state"}:
         raise damaged(path, "content", "not a mapping of 'metadata' and 'state'")
     return document
 

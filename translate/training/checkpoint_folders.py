@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
@@ -64,16 +64,17 @@ def latest_checkpoint(folder: Path, *, warn: Callable[[str], None] | None = None
     return None
 
 
-def prune_checkpoints(folder: Path, keep: int, *, protect: Iterable[int] = ()) -> list[Path]:
+def prune_checkpoints(folder: Path, keep: int, *, newest: int) -> list[Path]:
     """Remove all but the last `keep` checkpoints.
 
     Only folders with this module's naming, its manifest and nothing else inside are touched: damaged ones, foreign ones
-    and ones that somebody put a file into stay, and do not count.
+    and ones that somebody put a file into stay, and do not count. Neither do those of later steps than the newest good
+    one: a run that went on from an earlier one found them damaged, and their sizes alone do not show it.
 
     Args:
         folder: The folder of all checkpoints of a run.
         keep: How many stay, at least 1.
-        protect: Steps that stay in any case.
+        newest: Step of the newest checkpoint that is known to be good, which stays.
 
     Returns:
         What was removed.
@@ -81,15 +82,14 @@ def prune_checkpoints(folder: Path, keep: int, *, protect: Iterable[int] = ()) -
     if keep < 1:
         msg = f"at least one checkpoint must be kept (got {keep})"
         raise ValueError(msg)
-    kept, removed = set(protect), []
+    removed = []
     with files.disk_errors(folder):
-        sound = [(step, path) for step, path in find_checkpoints(folder) if is_removable(path)]
-        for step, path in sound[:-keep]:
-            if step not in kept:
-                gone = folder / left_name(step, "gone")
-                files.rename(path, gone)  # first out of sight: a half-removed checkpoint is never seen
-                remove_folder(gone)
-                removed.append(path)
+        older = [(step, path) for step, path in find_checkpoints(folder) if step < newest and is_removable(path)]
+        for step, path in older[: max(0, len(older) + 1 - keep)]:
+            gone = folder / left_name(step, "gone")
+            files.rename(path, gone)  # first out of sight: a half-removed checkpoint is never seen
+            remove_folder(gone)
+            removed.append(path)
     return removed
 
 

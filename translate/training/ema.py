@@ -17,8 +17,9 @@ class Ema:
     """Exponential moving average of named networks: `average = decay * average + (1 - decay) * weight`.
 
     The same numbers as `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn(decay)`: the first update
-    copies. All parameters of all networks are averaged in one fused call. Buffers, of floats and of integers alike, are
-    copied and not averaged: running statistics are averages already, the vectors of a spectral norm would be none.
+    copies. All parameters of all networks are averaged in one fused call. Buffers, of floats and of integers alike, and
+    extra states are copied and not averaged: running statistics are averages already, the vectors of a spectral norm
+    would be none.
 
     Args:
         networks: The networks, on their device, by name.
@@ -35,6 +36,14 @@ class Ema:
         self.updates = 0
         self._networks = dict(networks)
         self.modules = {name: copy.deepcopy(network).requires_grad_(False) for name, network in networks.items()}
+        self._with_extra_state = {
+            name: [
+                (theirs, own)
+                for theirs, own in zip(self.modules[name].modules(), network.modules(), strict=True)
+                if type(own).get_extra_state is not nn.Module.get_extra_state
+            ]
+            for name, network in networks.items()
+        }
         self._average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
@@ -53,9 +62,11 @@ class Ema:
         for name, network in self._networks.items():
             for average, weight in zip(self.modules[name].buffers(), network.buffers(), strict=True):
                 average.copy_(weight)
+            for theirs, own in self._with_extra_state[name]:
+                theirs.set_extra_state(copy.deepcopy(own.get_extra_state()))
         self.updates += 1
 
-    def weights(self) -> dict[str, dict[str, Tensor]]:
+    def weights(self) -> dict[str, dict[str, Any]]:
         """State dicts of the averages under the names they have in a checkpoint, `ema/NAME`."""
         return {f"ema/{name}": dict(module.state_dict()) for name, module in self.modules.items()}
 
@@ -63,7 +74,7 @@ class Ema:
         """What a checkpoint keeps beside `weights`."""
         return {"updates": self.updates}
 
-    def load_state_dict(self, state: Mapping[str, Any], weights: Mapping[str, Mapping[str, Tensor]]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], weights: Mapping[str, Mapping[str, Any]]) -> None:
         """Go on from what `state_dict` and `weights` returned.
 
         Args:

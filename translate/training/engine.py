@@ -10,6 +10,8 @@ that argument are asked on the host.
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import subprocess
 import time
@@ -22,6 +24,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from translate.errors import MachineError, TranslateError, UsageError
+from translate.generators import seed_all
 from translate.training import randomness
 from translate.training.collectives import average_gradients, broadcast_module
 from translate.training.fate import Fate, exchanging
@@ -118,7 +121,7 @@ class Engine:
         """Move a network to the device; with several processes, give it the weights of process 0.
 
         The network itself is returned, never a wrapper: `step` averages the gradients. Buffers are not synchronised
-        afterwards (process 0's are saved).
+        afterwards (each process's are saved; an export takes process 0's).
         """
         module = module.to(self._device)
         if self.world_size > 1:
@@ -283,13 +286,21 @@ class Engine:
         return {"scaler": {} if self._scaler is None else self._scaler.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned, as far as this precision needs it."""
+        """Go on from what `state_dict` returned, as far as this precision needs it.
+
+        Raises:
+            ValueError: It is no such state: what the scaler itself does not look at.
+        """
         if self._scaler is not None and state.get("scaler"):
+            for key, value in state["scaler"].items():
+                if type(value) not in {int, float} or not (math.isfinite(value) and value >= 0):
+                    msg = f"the scale of the losses has no '{key}' of {value!r}"
+                    raise ValueError(msg)
             self._scaler.load_state_dict(dict(state["scaler"]))
 
     def seed(self, seed: int) -> None:
         """Seed Python, numpy and torch; each process draws its own numbers, process 0 those of a single one."""
-        randomness.seed_all(seed, self.rank)
+        seed_all(seed, self.rank)
 
     def rng_state(self) -> dict[str, Any]:
         """The states of all global generators of this process, as tensors and plain numbers."""
@@ -304,6 +315,7 @@ class Engine:
         from lightning_fabric.strategies.ddp import DDPStrategy
 
         kind = self._device.type
+        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # its banners would stand before what we say
         try:
             fabric = Fabric(accelerator=kind, devices=processes, num_nodes=nodes, strategy=DDPStrategy())
             fabric.launch()

@@ -7,15 +7,16 @@ import logging
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
 from translate.data.stream import Stream
-from translate.errors import NumbersError, PluginError, TranslateError
+from translate.errors import ANYTHING, MachineError, NumbersError, PluginError, TranslateError
+from translate.generators import undisturbed
 from translate.optimizers import build_optimizer
 from translate.pipeline.building import Game, build, create
 from translate.pipeline.checking import check
@@ -28,7 +29,8 @@ from translate.pipeline.watching import first_line, foreign, module_of, modules_
 from translate.plugin_manager import PluginManager, default_manager
 from translate.specs import Image
 from translate.stopping import StopRequests
-from translate.training.checkpoint import clean_checkpoints
+from translate.training import forking
+from translate.training.checkpoint import clean_checkpoints, find_checkpoints
 from translate.training.data_list import check_examples, list_examples, write_examples
 from translate.training.ema import Ema
 from translate.training.engine import Engine, translated_errors
@@ -41,6 +43,7 @@ from translate.training.run import (
     Run,
     describe_run,
     prepare_folder,
+    write_how_used,
     write_manifest,
     write_pipeline,
     write_text,
@@ -51,7 +54,14 @@ from translate.training.state import restore_random, resume, save
 from translate.training.turns import LatentSource, TurnRunner
 from translate.training.unsaved import StateWatch
 
+PATIENCE: Final = 3.0
+"""Seconds that a batch is waited for after a request to stop where an iteration that is begun would be lost."""
+
 log = logging.getLogger(__name__)
+
+
+class _GaveUp(Exception):  # noqa: N818  # control flow of the loop below, never seen outside
+    """The wait for a batch was given up, as a request to stop came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,7 @@ def train(
     manager: PluginManager | None = None,
     take_over: bool = False,
     accept_data_change: bool = False,
+    fork: str | Path | None = None,
 ) -> TrainingResult:
     """Train a pipeline; the same call goes on where an earlier one stopped.
 
@@ -93,14 +104,15 @@ def train(
         manager: The plugins; by default all that are installed.
         take_over: Also take a folder whose lock a process on another host left.
         accept_data_change: Also go on where the data is not what it was.
+        fork: A run, or one of its checkpoints, where this one begins if it has no checkpoint of its own yet.
 
     Raises:
         PipelineError: The pipeline is wrong; nothing was started.
         DataError: The data is missing or wrong.
         MachineError: Disk, memory or device.
         NumbersError: Losses or gradients stayed non-finite; the last good checkpoint is kept.
-        Stopped: By SIGTERM or SIGUSR1; a checkpoint is saved.
-        Interrupted: By Ctrl-C; a checkpoint is saved.
+        Stopped: By SIGTERM or SIGUSR1; a checkpoint is saved, or in the middle of an iteration named.
+        Interrupted: By Ctrl-C; likewise.
     """
     manager = manager or default_manager()
     with StopRequests() as stop:
@@ -121,22 +133,32 @@ def train(
         folder = Path(out) if out is not None else Path("runs") / pipeline.name
         engine.launch()
         try:
-            with engine.shared_fate(), _prepared(pipeline, folder, engine, take_over=take_over):
+            with engine.shared_fate(), _prepared(pipeline, folder, engine, manager, take_over=take_over):
                 with translated_errors("building the networks", "use smaller networks or a smaller data.image_size"):
-                    trainer = Trainer(pipeline, folder, engine, manager, observers, stop)
-                trainer.accept_data_change = accept_data_change
+                    trainer = Trainer(
+                        pipeline,
+                        folder,
+                        engine,
+                        manager,
+                        observers,
+                        stop,
+                        fork=Path(fork) if fork is not None else None,
+                        accept_data_change=accept_data_change,
+                    )
                 return trainer.run()
         finally:
             engine.close()
 
 
 @contextmanager
-def _prepared(pipeline: Pipeline, folder: Path, engine: Engine, *, take_over: bool) -> Iterator[None]:
+def _prepared(
+    pipeline: Pipeline, folder: Path, engine: Engine, manager: PluginManager, *, take_over: bool
+) -> Iterator[None]:
     """The run's folder, created and locked by the main process while the others wait."""
     with ExitStack() as held:
         with engine.together():
             if engine.is_main:
-                prepare_folder(folder, pipeline)
+                prepare_folder(folder, pipeline, manager.catalogue)
                 held.enter_context(RunLock(folder, take_over=take_over))
                 clean_checkpoints(folder / CHECKPOINTS)
         yield
@@ -152,6 +174,8 @@ class Trainer:
         manager: For components and event hooks.
         observers: Besides those of the pipeline.
         stop: Requests to stop.
+        fork: Run or checkpoint where a new run begins; see `translate.training.forking`.
+        accept_data_change: Go on where the data is not what it was.
     """
 
     def __init__(
@@ -162,6 +186,9 @@ class Trainer:
         manager: PluginManager,
         observers: Sequence[object],
         stop: StopRequests,
+        *,
+        fork: Path | None = None,
+        accept_data_change: bool = False,
     ) -> None:
         self.pipeline, self.folder, self.engine, self.stop = pipeline, folder, engine, stop
         self._manager, self._extra = manager, observers
@@ -174,7 +201,7 @@ class Trainer:
             world_size=engine.world_size,
         )
         fields = self.stream.fields
-        check(pipeline, fields, catalogue=manager.catalogue)
+        check(pipeline, fields, catalogue=manager.catalogue, begun=bool(find_checkpoints(folder / CHECKPOINTS)))
         if engine.deterministic:
             rehearse(pipeline, self.stream, engine, manager.catalogue)
         self.game: Game = build(pipeline, fields, catalogue=manager.catalogue)
@@ -193,15 +220,18 @@ class Trainer:
             engine.rank,
             engine.world_size,
         )
-        self.accept_data_change = False
+        self._fork, self._accept_data_change = fork, accept_data_change
         self.rescued = False  # an iteration failed half-way, and what is saved may hold a part of it
         self.draws = 0
         self._listed_bad = 0
         self.examples = 0  # drawn so far over all processes: the position in the data
+        self._begun_at = 0  # the position where the iteration began
+        self._asked: float | None = None  # when a request to stop was first heard in a wait for a batch
         self._skips = SkipWatch(self.game, engine)
         self.kept = StateWatch(self.game)
         self._refused: set[str] = set()  # events at which the disk refused an observer
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.waited: dict[str, torch.Tensor] = {}
         self._optimizer_of: dict[str, tuple[Any, ...]] = {}
         self._optimized = -1  # the phase whose optimisers they are
         self._batches: Iterator[dict[str, torch.Tensor]] | None = None
@@ -216,10 +246,18 @@ class Trainer:
         """Train until the last step, or until something stops it."""
         steps = self.pipeline.training.steps
         checkpoint = resume(self)
+        if checkpoint is not None:
+            self.description |= forking.origin(checkpoint)
+        forked = checkpoint is None and self._fork is not None
+        if checkpoint is None and self._fork is not None:
+            checkpoint = forking.fork(self, self._fork)
         self._listed_bad = len(self.stream.bad)
         start = checkpoint.step if checkpoint else 0
         self._done = start
         if checkpoint is not None and start >= steps:
+            with self.engine.together():
+                if self.engine.is_main:
+                    write_how_used(self.folder, self.pipeline)
             return TrainingResult(self.folder, start, checkpoint.path, already_done=True, is_main=self.engine.is_main)
         self._run = Run(self.folder, self.pipeline, self.game, steps, start, self.engine.is_main)
         self._preview: Preview | None = None
@@ -229,9 +267,9 @@ class Trainer:
         reason, step = "failed", start
         try:
             with translated_errors(self._doing, self._smaller()):
-                if start == 0:
-                    self._show_preview(0)
-                if checkpoint is not None:
+                if start == 0 or forked:
+                    self._show_preview(start)
+                if checkpoint is not None and (not forked or forking.same_seed(self, checkpoint)):
                     restore_random(self, checkpoint)
                 for done in self._iterations(start, steps):
                     step = done
@@ -241,26 +279,40 @@ class Trainer:
             raise
         finally:
             self._close_data()
-            self._notify("translate_run_finished", step=step, reason=reason)
+            self._finish(step, reason)
         assert self._saved is not None
         return TrainingResult(self.folder, steps, self._saved, is_main=self.engine.is_main)
+
+    def _finish(self, step: int, reason: str) -> None:
+        """Tell observers that the run ends; what ended it is not replaced by one that fails at that."""
+        try:
+            self._notify("translate_run_finished", step=step, reason=reason)
+        except TranslateError as exc:
+            if reason == "done":
+                raise
+            log.warning("%s", exc.sentences)
 
     def _begin(self) -> None:
         """What is done once before the first iteration, most of it in the main process alone."""
         is_main = self.engine.is_main
-        observers = [create(self.pipeline, use) for use in self.pipeline.observers] if is_main else []
+        uses = self.pipeline.observers if is_main else ()
+        observers = [create(self.pipeline, use) for use in uses]
+        self._own = [observer for observer, use in zip(observers, uses, strict=True) if not foreign(use.entry)]
         self._hook = self._run.hook = self._manager.subset_for_events([*observers, *self._extra])
         if is_main:
             check_space(self.folder / CHECKPOINTS, self.game, self._run.start_step)
             listed = list_examples(self._dataset)
-            accepted = check_examples(self.folder, listed, self._run.start_step, accept=self.accept_data_change)
+            accepted = check_examples(self.folder, listed, self._run.start_step, accept=self._accept_data_change)
             if accepted:
                 log.warning(accepted)
             write_pipeline(self.folder, self.pipeline)
             write_examples(self.folder, listed)
             write_manifest(self.folder, self.description)
             if self.pipeline.training.preview_every:
-                self._preview = Preview(self.game, self.stream, self.engine.device)
+                try:
+                    self._preview = Preview(self.game, self.stream, self.engine.device)
+                finally:
+                    self._list_bad()
         self._notify("translate_run_started")
 
     def _iterations(self, start: int, steps: int) -> Iterator[int]:
@@ -274,11 +326,13 @@ class Trainer:
             assert self.runner is not None
             done = step + 1
             logs = done % keys.log_every == 0 or done in {1, steps}  # never by where it went on: see MetricsFile
-            examples = self.examples
+            self._begun_at = self.examples
             try:
                 values = self.runner.iterate(step, measuring=logs)
+            except _GaveUp:
+                raise self._stopped_waiting(step) from None
             except PluginError as exc:
-                self.examples = examples
+                self.examples = self._begun_at
                 raise self._component_failed(step, exc) from exc.__cause__
             self._done = done
             self._skips.note(done, values)
@@ -297,6 +351,7 @@ class Trainer:
                 self._log(done, values, seconds)
             if done == steps or (keys.preview_every and done % keys.preview_every == 0):
                 self._show_preview(done)
+            self.stop.end_after(keys.stop_after)
             stopping = self.engine.any(self.stop.requested is not None)
             if stopping or done % keys.checkpoint_every == 0 or done == steps:
                 self._save(done)
@@ -319,9 +374,31 @@ class Trainer:
                 self._save(step)
             except TranslateError as refused:
                 log.warning("the iterations before the failure cannot be saved: %s", refused.what)
-        kept = f"the newest checkpoint is {self._saved}" if self._saved else "there is no checkpoint yet"
-        what = f"{exc.what} (at step {step + 1}; {kept})"
+        what = f"{exc.what} (at step {step + 1}; {self._kept})"
         return PluginError(what, where=exc.where, fix=exc.fix)
+
+    def _stopped_waiting(self, step: int) -> TranslateError:
+        """The error of a run that was asked to stop in its wait for a batch.
+
+        Before an iteration's first batch, what the iterations before learnt is saved. Later, and with several processes
+        (the others may be in the middle of an exchange, which the end of this one ends), the iteration is lost.
+        """
+        if not self._is_between_iterations:
+            return self.stop.error(step, f"step {step + 1} waited for data and is lost; {self._kept}")
+        if step == self._run.start_step:
+            return self.stop.error(None)
+        if not self._is_saved(step):
+            self._save(step)
+        return self.stop.error(step)
+
+    @property
+    def _is_between_iterations(self) -> bool:
+        """Whether this process alone can save, in a wait for a batch."""
+        return self.examples == self._begun_at and self.engine.world_size == 1
+
+    @property
+    def _kept(self) -> str:
+        return f"the newest checkpoint is {self._saved}" if self._saved else "there is no checkpoint yet"
 
     def _is_saved(self, step: int) -> bool:
         return self._saved is not None and self._saved.name == f"{step:06d}"
@@ -360,6 +437,7 @@ class Trainer:
             self.latents,
             keys.accumulate,
             self.draws,
+            self.waited,
         )
 
     def set_optimizers(self, index: int) -> None:
@@ -390,24 +468,48 @@ class Trainer:
 
     def _next_batch(self) -> Mapping[str, torch.Tensor]:
         if self._batches is None:
-            self._batches = self.stream.batches(self.examples, self.latents.count)
+            self._batches = self.stream.batches(self.examples, self.latents.count, leave=self._gives_up)
+        gave_up = False
         try:
-            batch = next(self._batches)
+            batch = next(self._batches, None)
+            gave_up = batch is None
         finally:
-            self._list_bad()
+            if not gave_up:  # the others need not be here
+                self._share_bad()
+        if batch is None:
+            raise _GaveUp
         self.examples += self.latents.count
         return {name: value.to(self.engine.device, non_blocking=True) for name, value in batch.items()}
+
+    def _gives_up(self) -> bool:
+        """Whether a batch is waited for no longer: see `_stopped_waiting`."""
+        self.stop.end_after(self.pipeline.training.stop_after)
+        if self.stop.requested is None:
+            return False
+        if self._asked is None:
+            self._asked = time.monotonic()
+        return self._is_between_iterations or time.monotonic() - self._asked >= PATIENCE
+
+    def _share_bad(self) -> None:
+        """Have all processes know and judge what any of them left out of this batch; all call it."""
+        bad = self.stream.bad
+        if self.pipeline.data.on_bad_image == "skip" and self.engine.any(bool(bad.news)):
+            bad.unite(self.engine.gather_objects(bad.news))
+            self._list_bad()
+            bad.check()
 
     def _list_bad(self) -> None:
         """List in the run's folder what was left out of the data, and say what is new."""
         bad = self.stream.bad
-        if len(bad) == self._listed_bad:
+        if len(bad) == self._listed_bad or not self.engine.is_main:
             return
         for where, what in list(bad.found.items())[self._listed_bad :]:
             log.warning("left out of the data: %s: %s", where, what)
         self._listed_bad = len(bad)
-        if self.engine.is_main:
+        try:
             write_text(self.folder / BAD_IMAGES, json.dumps(bad.report(), indent=1) + "\n")
+        except MachineError as exc:  # the list is not worth the run; checkpoints hold it too
+            log.warning("%s cannot be written (%s); the training goes on", self.folder / BAD_IMAGES, exc.what)
 
     def _close_data(self) -> None:
         if self._batches is not None:
@@ -462,25 +564,26 @@ class Trainer:
         if self._preview is None:
             return
         averages = self.ema.modules if self.ema is not None else {}
-        try:
-            pictures = self._preview.pictures({**self.game.networks, **averages}, step)
-        finally:
-            self._list_bad()
+        pictures = self._preview.pictures({**self.game.networks, **averages}, step)
         if pictures:
             self._notify("translate_preview_ready", step=step, pictures=pictures)
 
     def _notify(self, event: str, **arguments: Any) -> None:
+        listeners = getattr(self._hook, event)
         if not self.engine.is_main:
             return
+        # What others draw must not move what is learnt. Our own draw nothing, and are not to cost that in every step.
+        others = any(all(each.plugin is not own for own in self._own) for each in listeners.get_hookimpls())
         try:
-            getattr(self._hook, event)(run=self._run, **arguments)
+            with undisturbed() if others else nullcontext():
+                listeners(run=self._run, **arguments)
         except TranslateError:
             raise
         except OSError as exc:  # a disk that refuses costs what observers write, not the run
             if event not in self._refused:
                 self._refused.add(event)
                 log.warning("an observer cannot write at %s (%s); the training goes on", event, exc)
-        except Exception as exc:
+        except ANYTHING as exc:
             modules = modules_of(exc)
             names = [f" '{use.name}' from {use.entry.provider}" for use in self.pipeline.observers
                      if module_of(use.entry) in modules]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,22 +11,37 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from translate.errors import ComponentError, MachineError, ModelFileError, PipelineError, PluginError, UsageError
+from translate.components import Entry
+from translate.errors import (
+    ANYTHING,
+    ComponentError,
+    MachineError,
+    ModelFileError,
+    PipelineError,
+    PluginError,
+    TranslateError,
+    UsageError,
+)
 from translate.foreign import refuse_pickled
 from translate.pipeline.building import Game, build
 from translate.pipeline.document import read_document
+from translate.pipeline.graph import Node
 from translate.pipeline.loading import load_pipeline
 from translate.pipeline.missing import missing_plugin
 from translate.pipeline.private import with_paths, without_missing
-from translate.pipeline.settings import Pipeline
+from translate.pipeline.settings import Path_, Pipeline
+from translate.pipeline.watching import component_failed, modules_of
 from translate.plugin_manager import default_manager
 from translate.specs import Image, Label, Scalar, Spec, Vector
 from translate.specs import Tensor as TensorSpec
 from translate.training.checkpoint import Checkpoint, latest_checkpoint, load_checkpoint
-from translate.training.run import CHECKPOINTS, PIPELINE
+from translate.training.checkpoint_folders import STATE_JSON
+from translate.training.run import CHECKPOINTS, PIPELINE, USED_WITH
 
 log = logging.getLogger(__name__)
 
+_OTHER_CHECKPOINT: Final = "restore it from a copy, or use another checkpoint of the run"
+_OTHER_PIPELINE: Final = "use the pipeline with which it was trained"
 _NOT_OPENED: Final = frozenset({"losses", "phases", "training", "evaluation"})
 """Sections in which a place that is not known here is no obstacle: nothing of them is needed to use a checkpoint."""
 
@@ -55,7 +70,10 @@ class Opened:
 
 
 def open_trained(path: str | Path) -> Opened:
-    """Open a run (its newest checkpoint) or a checkpoint. Nothing but the checkpoint is read, not the data.
+    """Open a run (its newest checkpoint) or a checkpoint. The data is not read.
+
+    Of a run, the sections `inference`, `export` and `evaluation` are those of its `pipeline.yaml`, which the command
+    that trained it renews; a checkpoint that is named itself has those that it was saved with.
 
     Raises:
         UsageError: There is nothing at this path.
@@ -64,15 +82,15 @@ def open_trained(path: str | Path) -> Opened:
     """
     folder = find_checkpoint(Path(path))
     checkpoint = _loaded(folder)
-    pipeline = recorded_pipeline(checkpoint)
+    pipeline = recorded_pipeline(checkpoint, of_run=folder != Path(path))
     with fitting_together(folder):
         fields = {name: read_spec(value, folder) for name, value in checkpoint.metadata["fields"].items()}
         game = build(pipeline, fields)
         load_networks(game, checkpoint)
         _load_operations(game, folder)
-        for name, network in game.networks.items():
+        for name in game.networks:
             if f"ema/{name}" in checkpoint.weights:
-                fit(network, name, checkpoint.weights[f"ema/{name}"], folder)
+                fit(game, name, checkpoint.weights[f"ema/{name}"], folder)
     run_folder = folder.parent.parent if folder.parent.name == CHECKPOINTS else folder.parent
     return Opened(
         pipeline=pipeline,
@@ -117,11 +135,12 @@ def fitting_together(folder: Path) -> Iterator[None]:
         yield
     except (PipelineError, ComponentError) as exc:
         first = exc.problems[0] if isinstance(exc, PipelineError) else exc.what
-        raise ModelFileError(f"what the checkpoint holds does not fit together: {first}", where=str(folder)) from exc
+        what = f"what the checkpoint holds does not fit together: {first}"
+        raise ModelFileError(what, where=str(folder), fix=_OTHER_CHECKPOINT) from exc
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as exc:
         lines = (str(exc).strip() or "no more is known").splitlines()
         what = f"what the checkpoint holds does not fit together ({type(exc).__name__}: {lines[0][:200]})"
-        raise ModelFileError(what, where=str(folder)) from exc
+        raise ModelFileError(what, where=str(folder), fix=_OTHER_CHECKPOINT) from exc
 
 
 def _loaded(folder: Path) -> Checkpoint:
@@ -146,23 +165,32 @@ def _intact_beside(folder: Path) -> Path | None:
     return None if found == folder else found  # damaged before it was saved, or forged
 
 
-def recorded_pipeline(checkpoint: Checkpoint) -> Pipeline:
+def recorded_pipeline(checkpoint: Checkpoint, *, of_run: bool = False) -> Pipeline:
     """The pipeline that a checkpoint carries.
+
+    Args:
+        checkpoint: Of a run, or alone.
+        of_run: Whether it is used as its run's folder says now, and not as when it was saved.
 
     Raises:
         PluginError: It cannot be read with the plugins that are installed; names those it was made with.
         ModelFileError: The checkpoint carries none.
     """
-    document = checkpoint.metadata.get("pipeline")
+    document, run = checkpoint.metadata.get("pipeline"), run_description(checkpoint)
     if not isinstance(document, Mapping) or not isinstance(checkpoint.metadata.get("fields"), Mapping):
-        raise ModelFileError("the checkpoint carries no pipeline", where=str(checkpoint.path / "state.json"))
-    document = without_missing(with_paths(document, _local_pipeline(checkpoint.path)), sections=_NOT_OPENED)
+        raise ModelFileError(
+            "the checkpoint carries no pipeline", where=str(checkpoint.path / STATE_JSON), fix=_OTHER_CHECKPOINT
+        )
+    local = _local_pipeline(checkpoint.path)
+    document = without_missing(with_paths(document, local), sections=_NOT_OPENED)
+    if of_run and local is not None:
+        document = {key: value for key, value in document.items() if key not in USED_WITH}
+        document |= {key: local[key] for key in USED_WITH if key in local}
     try:
         name = str(checkpoint.metadata.get("name", "pipeline"))
         return replace(load_pipeline(document, complete=False), name=name)
     except PipelineError as exc:
-        run = checkpoint.metadata.get("run")
-        made_with = run.get("components") if isinstance(run, Mapping) else None
+        made_with = run.get("components")
         missing = missing_plugin(
             exc, made_with if isinstance(made_with, list) else (), str(checkpoint.path), default_manager().catalogue
         )
@@ -175,11 +203,30 @@ def recorded_pipeline(checkpoint: Checkpoint) -> Pipeline:
                 where=str(checkpoint.path),
                 fix="install the plugin that supplies it",
             ) from exc
+        if of_run and all(problem.path.partition(".")[0] in USED_WITH for problem in exc.problems):
+            raise ModelFileError(
+                f"what the run's folder says does not fit the run: {exc.problems[0].path}: {exc.problems[0].message}",
+                where=str(checkpoint.path.parent.parent / PIPELINE),
+                fix="mend it there, or run the command that trained it again, which writes it anew",
+            ) from exc
         raise ModelFileError(
             f"the checkpoint's pipeline does not fit this version: {exc.problems[0]}",
             where=str(checkpoint.path),
-            fix=f"it was made with translate-images {checkpoint.metadata.get('run', {}).get('translate', 'unknown')}",
+            fix=f"it was made with translate-images {run.get('translate', 'unknown')}",
         ) from exc
+
+
+def run_description(checkpoint: Checkpoint) -> Mapping[str, Any]:
+    """What a checkpoint says of the run that it is of; empty where it says nothing.
+
+    Raises:
+        ModelFileError: What stands there is no description.
+    """
+    found = checkpoint.metadata.get("run") or {}
+    if not isinstance(found, Mapping) or not isinstance(found.get("versions") or {}, Mapping):
+        where = str(checkpoint.path / STATE_JSON)
+        raise ModelFileError("the description of the run is none", where=where, fix=_OTHER_CHECKPOINT)
+    return found
 
 
 def _local_pipeline(checkpoint: Path) -> Any:
@@ -206,7 +253,8 @@ def read_spec(value: Mapping[str, Any], where: Path) -> Spec:
             raise TypeError(msg)  # noqa: TRY301  # one message for both ways to be wrong
         return kind(**{key: tuple(item) if isinstance(item, list) else item for key, item in content.items()})
     except TypeError as exc:
-        raise ModelFileError(f"a field's description cannot be read ({exc}): {value}", where=str(where)) from exc
+        what = f"a field's description cannot be read ({exc}): {value}"
+        raise ModelFileError(what, where=str(where), fix=_OTHER_CHECKPOINT) from exc
 
 
 def load_networks(game: Game, checkpoint: Checkpoint) -> None:
@@ -215,10 +263,12 @@ def load_networks(game: Game, checkpoint: Checkpoint) -> None:
     Raises:
         ModelFileError: They do not fit; names the first differences.
     """
-    for name, network in game.networks.items():
+    for name in game.networks:
         if name not in checkpoint.weights:
-            raise ModelFileError(f"the checkpoint holds no network '{name}'", where=str(checkpoint.path))
-        fit(network, name, checkpoint.weights[name], checkpoint.path)
+            raise ModelFileError(
+                f"the checkpoint holds no network '{name}'", where=str(checkpoint.path), fix=_OTHER_PIPELINE
+            )
+        fit(game, name, checkpoint.weights[name], checkpoint.path)
 
 
 def _load_operations(game: Game, folder: Path) -> None:
@@ -234,25 +284,64 @@ def _load_operations(game: Game, folder: Path) -> None:
     saved = state["ranks"][0]["sites"]
     for node in nodes:
         if node.key not in saved:
-            raise ModelFileError(f"the checkpoint holds nothing that `{node.text}` gathered", where=str(folder))
-        operation: Any = game.operation(node)
-        operation.load_state_dict(saved[node.key])
+            what = f"the checkpoint holds nothing that `{node.text}` gathered"
+            raise ModelFileError(what, where=str(folder), fix=_OTHER_PIPELINE)
+        load_gathered(game, node, saved[node.key])
 
 
-def fit(network: Any, name: str, weights: Mapping[str, Tensor], where: Path) -> None:
-    """Load one network's weights.
+def load_gathered(game: Game, node: Node, state: Mapping[str, Any]) -> None:
+    """Load what an operation gathered.
+
+    Raises:
+        PluginError: It refuses that with an error of its own.
+    """
+    operation: Any = game.operation(node)
+    entries = [node.operation[0]] if node.operation else []
+    with _blaming(f"loading what `{node.text}` gathered", node.path, entries):
+        operation.load_state_dict(dict(state))
+
+
+def fit(game: Game, name: str, weights: Mapping[str, Any], where: Path) -> None:
+    """Load one network's weights, and what else its state dict holds.
 
     Raises:
         ModelFileError: Names or shapes differ; shows the first three.
+        PluginError: It refuses its state with an error of its own.
     """
-    mine = {key: tuple(value.shape) for key, value in network.state_dict().items()}
-    theirs = {key: tuple(value.shape) for key, value in weights.items()}
+    network, use = game.networks[name], game.pipeline.networks[name]
+    mine = {key: _form(key, value) for key, value in network.state_dict().items()}
+    theirs = {key: _form(key, value) for key, value in weights.items()}
     differing = [key for key in sorted(mine.keys() | theirs.keys()) if mine.get(key) != theirs.get(key)]
     if differing:
         shown = "; ".join(f"{key}: {theirs.get(key, 'absent')} for {mine.get(key, 'absent')}" for key in differing[:3])
         raise ModelFileError(
             f"the weights of network '{name}' do not fit ({len(differing)} differ): {shown}",
             where=str(where),
-            fix="use the pipeline with which they were trained",
+            fix=_OTHER_PIPELINE,
         )
-    network.load_state_dict(dict(weights))
+    entries = [each.entry for each in (use, use.weights) if each is not None]
+    with _blaming(f"loading the state of network '{name}'", use.path, entries):
+        network.load_state_dict(dict(weights))
+
+
+def _form(key: str, value: Any) -> tuple[int, ...] | str:
+    """What must be equal of a saved value and the one that it replaces: a shape, but not that of an extra state."""
+    is_weight = isinstance(value, Tensor) and key.rpartition(".")[2] != "_extra_state"
+    return tuple(value.shape) if is_weight else "present"
+
+
+@contextmanager
+def _blaming(what: str, path: Path_, entries: Sequence[Entry]) -> Iterator[None]:
+    """Say of what goes wrong in a component's own code, such as its `set_extra_state`, whose it is.
+
+    Raises:
+        PluginError: Something did.
+    """
+    try:
+        yield
+    except TranslateError:
+        raise
+    except ANYTHING as exc:
+        if all(name.partition(".")[0] in {"torch", "translate"} for name in modules_of(exc)):
+            raise
+        raise component_failed(what, path, entries, exc) from exc

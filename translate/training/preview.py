@@ -9,6 +9,7 @@ from torch import nn
 
 from translate.data.stream import Stream
 from translate.errors import DataError
+from translate.generators import seeded, undisturbed
 from translate.pipeline.building import Game
 from translate.pipeline.computing import evaluate
 from translate.pipeline.expressions import to_text
@@ -39,10 +40,11 @@ class Preview:
         self._inputs: dict[str, torch.Tensor] = {}
         if self._nodes:
             count = pipeline.training.preview_count
-            self._inputs = self._examples(stream, count)
             generator = torch.Generator(device=device).manual_seed(pipeline.training.seed)
-            for name, latent in game.latents.items():
-                self._inputs[name] = latent.sample(count, generator=generator, device=device)
+            with undisturbed():
+                self._inputs = self._examples(stream, count)
+                for name, latent in game.latents.items():
+                    self._inputs[name] = latent.sample(count, generator=generator, device=device)
 
     def _examples(self, stream: Stream, count: int) -> dict[str, torch.Tensor]:
         for split in ("val", "test"):
@@ -62,9 +64,7 @@ class Preview:
         if not self._nodes:
             return {}
         game = self._game
-        devices = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices), torch.no_grad():
-            torch.manual_seed(game.pipeline.training.seed)
+        with seeded(game.pipeline.training.seed), torch.no_grad():
             needed = frozenset[str]().union(*(game.graphs[-1].nodes[index].networks for index in self._nodes.values()))
             ready = inference_networks(
                 {name: networks[name] for name in networks if name in needed}, game.pipeline.inference

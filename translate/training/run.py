@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from translate import __version__
-from translate.components import Entry
+from translate.components import Catalogue, Entry
 from translate.data.request import Dataset
-from translate.errors import ModelFileError, PipelineError, UsageError
+from translate.errors import ModelFileError, PipelineError, PluginError, UsageError
 from translate.notices import Notice
 from translate.pipeline.building import Game
 from translate.pipeline.document import read_document
 from translate.pipeline.dumping import dump
+from translate.pipeline.loading import load_pipeline
 from translate.pipeline.settings import Pipeline, Use
 from translate.training import files
 from translate.training.checkpoint import find_checkpoints
@@ -37,8 +38,12 @@ FREE: Final = (
     "inference", "export", "evaluation", "training.steps", "training.device", "training.devices", "training.nodes",
     "training.log_every", "training.preview_every", "training.preview_count", "training.checkpoint_every",
     "training.keep_checkpoints", "training.patience", "training.observers",
+    "training.on_full_disk", "training.stop_after",
 )  # fmt: skip
 """Keys that may differ when a run goes on: none of them changes what is learnt from a batch."""
+
+USED_WITH: Final = ("inference", "export", "evaluation")
+"""Sections that say how checkpoints are used: what a run's folder says of them now holds for all that it holds."""
 
 
 _LEFT: Final = re.compile(rf"\.|{re.escape(LOCK)}\Z|report-.*\.txt\Z")  # of a start that was killed, or that failed
@@ -76,8 +81,13 @@ class Run:
         return self.folder.name
 
 
-def prepare_folder(folder: Path, pipeline: Pipeline) -> None:
+def prepare_folder(folder: Path, pipeline: Pipeline, catalogue: Catalogue | None = None) -> None:
     """Create a run's folder, or make sure that it is a run of this very pipeline.
+
+    Args:
+        folder: The run's folder.
+        pipeline: What is to be trained in it.
+        catalogue: Where components are looked up; by default all installed plugins.
 
     Raises:
         UsageError: Something else is there, or the pipeline differs in more than the free keys.
@@ -96,14 +106,11 @@ def prepare_folder(folder: Path, pipeline: Pipeline) -> None:
             )
         folder.mkdir(parents=True, exist_ok=True)
     if recorded.is_file() and find_checkpoints(folder / CHECKPOINTS):
-        _compare(recorded, pipeline)
+        _compare(recorded, pipeline, catalogue)
 
 
-def _compare(recorded: Path, pipeline: Pipeline) -> None:
-    try:
-        before = dict(_flat(read_document(recorded).data))
-    except PipelineError as exc:
-        raise ModelFileError(f"the run's pipeline cannot be read: {exc}", where=str(recorded)) from exc
+def _compare(recorded: Path, pipeline: Pipeline, catalogue: Catalogue | None) -> None:
+    before = dict(_flat(_recorded_settings(recorded, catalogue)))
     after = dict(_flat(pipeline.resolved))
     changed = [
         f"{key}: {_shown(before.get(key))} -> {_shown(after.get(key))}"
@@ -115,8 +122,25 @@ def _compare(recorded: Path, pipeline: Pipeline) -> None:
         raise UsageError(
             f"this run was started with other settings: {'; '.join(changed[:5])}{more}",
             where=str(recorded),
-            fix="start a new run with --out FOLDER, or give the settings of the run (its steps may be raised)",
+            fix="give the settings of the run (its steps may be raised), or start a new one with --out NEW; "
+            f"with --fork {recorded.parent} it begins where this one stands",
         )
+
+
+def _recorded_settings(file: Path, catalogue: Catalogue | None) -> Mapping[str, Any]:
+    """A run's settings, with the defaults of those that its version did not know; else as they stand in the file."""
+    try:
+        document = read_document(file).data
+    except PipelineError as exc:
+        raise ModelFileError(
+            f"the run's pipeline cannot be read: {exc}",
+            where=str(file),
+            fix="restore the file from a copy, or start a new run with --out NEW",
+        ) from exc
+    try:
+        return load_pipeline(document, catalogue=catalogue, complete=False).resolved
+    except (PipelineError, PluginError):  # a plugin is gone, or what was allowed is no more
+        return document
 
 
 def _shown(value: Any) -> str:
@@ -142,6 +166,19 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def write_pipeline(folder: Path, pipeline: Pipeline) -> None:
     """Write the resolved pipeline; the file can be trained, checked and shown like any other."""
     write_text(folder / PIPELINE, dump(dict(pipeline.resolved)))
+
+
+def write_how_used(folder: Path, pipeline: Pipeline) -> None:
+    """Take over, for a run that is finished, how its checkpoints are used; what it was trained with stays written.
+
+    Raises:
+        MachineError: It cannot be written.
+    """
+    before = read_document(folder / PIPELINE).data
+    now = {key: value for key, value in before.items() if key not in USED_WITH}
+    now |= {key: pipeline.resolved[key] for key in USED_WITH if key in pipeline.resolved}
+    if dict(_flat(now)) != dict(_flat(before)):
+        write_text(folder / PIPELINE, dump(now))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from translate.errors import MachineError
-from translate.optimizers import build_optimizer
+from translate.optimizers import kept_for
 from translate.pipeline.building import Game
 from translate.pipeline.settings import OptimizerSettings
 from translate.training import files
@@ -34,8 +34,9 @@ def check_space(folder: Path, game: Game, start: int) -> None:
     keys = game.pipeline.training
     saves = -(-(keys.steps - start) // keys.checkpoint_every)
     there = len(find_checkpoints(folder))
+    kept = 1 if keys.on_full_disk == "prune" else keys.keep_checkpoints
     # One more than are kept is there while an old one waits to be removed.
-    count = max(1, min(saves, keys.keep_checkpoints + 1 - there))
+    count = max(1, min(saves, kept + 1 - there))
     size, free = checkpoint_bytes(game), files.free_bytes(folder)
     if count * size <= free:
         return
@@ -73,13 +74,8 @@ def in_words(size: int) -> str:
 
 def _copies(settings: OptimizerSettings) -> int:
     """How many tensors of a weight's own size an optimiser keeps for it, found by trying."""
-    trial = nn.Parameter(torch.zeros(_TRIAL))
-    optimizer = build_optimizer({"name": settings.name, **settings.parameters}, [trial], lr=0.0)
-    trial.grad = torch.zeros_like(trial)
-    with torch.random.fork_rng(devices=[]):
-        optimizer.step()
-    state = optimizer.state[trial].values()
-    return sum(isinstance(value, Tensor) and value.numel() == trial.numel() for value in state)
+    kept = kept_for({"name": settings.name, **settings.parameters}, _TRIAL).values()
+    return sum(isinstance(value, Tensor) and value.numel() == math.prod(_TRIAL) for value in kept)
 
 
 def _bytes(tensors: Iterable[object]) -> int:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
-from translate.errors import TranslateError
+from translate.errors import ANYTHING, TranslateError
 from translate.optimizers import clip_weights, set_lr
 from translate.pipeline.building import Game
 from translate.pipeline.compiling import scheduled
@@ -66,6 +66,7 @@ class TurnRunner:
         latents: Where latents come from.
         accumulate: Parts that each batch is cut into.
         draws: Draws begun so far.
+        waited: By turn with `most_skips`, the steps left out in a row up to now, on the device; part of a run's state.
     """
 
     evaluator: Evaluator
@@ -75,6 +76,7 @@ class TurnRunner:
     latents: LatentSource
     accumulate: int = 1
     draws: int = 0
+    waited: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         game, phase = self.evaluator.game, self.evaluator.phase
@@ -154,7 +156,7 @@ class TurnRunner:
             for term, value in (*result.terms.items(), *result.measured.items()):
                 sums[term] = sums[term] + value if term in sums else value
         parameters = self._learning[name]
-        skip = self._below(name, losses)
+        skip = self._skip(name, losses, {term: value / len(parts) for term, value in sums.items()})
         networks = {network: self.evaluator.game.trainable[network] for network in self._learn(name) if measuring}
         movement, norms = Movement(networks), dict[str, torch.Tensor]()
         left_out = self.engine.step(
@@ -179,15 +181,27 @@ class TurnRunner:
             self.engine.backward(loss)
         except (TranslateError, MemoryError, torch.OutOfMemoryError):
             raise
-        except Exception as exc:
+        except ANYTHING as exc:
             raise self.evaluator.backward_failed(turn, exc) from exc
 
     def _learn(self, turn: str) -> tuple[str, ...]:
         return self.evaluator.phase.turns[turn].learn
 
-    def _below(self, name: str, losses: Sequence[torch.Tensor]) -> torch.Tensor | None:
-        """Whether a turn's loss lies below its threshold, on the device; None where there is no threshold."""
-        threshold = self.evaluator.phase.turns[name].skip_below
-        if threshold is None or not losses:
+    def _skip(
+        self, name: str, losses: Sequence[torch.Tensor], terms: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor | None:
+        """Whether a turn's step is left out on purpose, on the device; None where it never is."""
+        turn = self.evaluator.phase.turns[name]
+        if turn.skip_below is None or not losses:
             return None
-        return self.engine.average(torch.stack(list(losses)).mean()) < threshold
+        if isinstance(turn.skip_below, Mapping):
+            values = self.engine.average(torch.stack([terms[term] for term in turn.skip_below]))
+            each = [value < below for value, below in zip(values, turn.skip_below.values(), strict=True)]
+            skip = torch.stack(each).all()
+        else:
+            skip = self.engine.average(torch.stack(list(losses)).mean()) < turn.skip_below
+        if turn.most_skips is not None:
+            before = self.waited.get(name, torch.zeros_like(skip, dtype=torch.int64))
+            skip = skip & (before < turn.most_skips)
+            self.waited[name] = (before + 1) * skip
+        return skip

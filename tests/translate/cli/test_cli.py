@@ -170,7 +170,11 @@ def test_python_m_translate_is_the_same():
         (["hep"], "no such command: 'hep'.", "translate --help"),
         (["list", "--hepl"], "no such option: '--hepl'. Did you mean '--help'?", "translate list --help"),
         (["--vresion"], "no such option: '--vresion'. Did you mean '--version'?", "translate --help"),
-        (["list", "--debug"], "no such option: '--debug'", "put it before the command: translate --debug ..."),
+        (
+            ["list", "--debug"],
+            "'--debug' is an option of translate, not of this command",
+            "put it before the command: translate --debug ...",
+        ),
         (["list", "genrators"], "there is no kind 'genrators'. Did you mean 'generators'?", "translate list"),
         (["list", "loss", "more"], "unexpected extra argument", "translate list --help"),
         (["describe", "loss"], "missing argument 'name'.", "translate describe --help"),

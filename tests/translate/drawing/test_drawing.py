@@ -177,6 +177,19 @@ def test_only_the_last_repetition_keeps_for_the_next_turn(drawn):
     assert "repetitions 1 to 4:" in text
 
 
+@pytest.mark.parametrize(
+    ("waits", "text"),
+    [
+        ({"skip_below": 0.3}, "1, skipped below 0.3"),
+        ({"skip_below": {"adversarial": 0.3}, "most_skips": 9}, "1, skipped below adversarial 0.3, at most 9 in a row"),
+    ],
+)
+def test_a_turn_that_waits_says_so(drawn, waits, text):
+    _, facts = drawn({**PIX2PIX, "turns": {"discriminators": waits, "generators": 1}})
+    (turn,) = [turn for turn in facts.phases[0].turns if turn.name == "discriminators"]
+    assert turn.steps == text
+
+
 def test_terms_count_where_they_count(drawn):
     _, drawing = drawn(PIX2PIX)
     adversarial, reconstruction = drawing.phases[0].terms

@@ -121,12 +121,19 @@ def test_weights_open_with_the_library_alone(tmp_path):
 @pytest.mark.parametrize("network", ["G", "ema/G"])
 def test_weights_that_are_not_finite_are_refused(tmp_path, bad, network):
     save(tmp_path, 1)
-    with pytest.raises(NumbersError, match=r"weight 'layer\.w' of network 'G'"):
+    with pytest.raises(NumbersError, match=r"weight 'layer\.w' of network 'G'") as caught:
         save_checkpoint(tmp_path, 2, weights={network: {"layer.w": torch.tensor([0.0, bad])}}, state={}, metadata={})
+    assert f"begin a new run (--out NEW) with --fork {tmp_path / '000001'}, with a lower" in str(caught.value.fix)
     assert files.listdir(tmp_path) == ["000001", "failed-000002"]
     assert [step for step, _ in find_checkpoints(tmp_path)] == [1]
     aside = load_checkpoint(tmp_path / "failed-000002").weights[network]["layer.w"]
     assert not torch.isfinite(aside[1])
+
+
+def test_where_no_checkpoint_is_there_none_is_to_be_gone_on_from(tmp_path):
+    with pytest.raises(NumbersError, match="there is no checkpoint yet") as caught:
+        save_checkpoint(tmp_path, 2, weights={"G": {"w": torch.tensor(float("nan"))}}, state={}, metadata={})
+    assert str(caught.value.fix).startswith("begin a new run (--out NEW) with a lower learning rate")
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64])
@@ -139,7 +146,7 @@ def test_large_weights_are_finite(tmp_path, dtype):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"weights": {"G": {"w": 3}}, "state": {}, "metadata": {}}, "network 'G' holds a int at 'w'"),
+        ({"weights": {"G": {"w": {1, 2}}}, "state": {}, "metadata": {}}, "/extra/G/w: a builtins.set"),
         ({"weights": {}, "state": {"pool": {1, 2}}, "metadata": {}}, "/pool: a builtins.set"),
         ({"weights": {}, "state": {}, "metadata": {"x": torch.ones(1)}}, "metadata/x: a tensor"),
         ({"weights": {"G": {"w": torch.ones(2).to_sparse()}}, "state": {}, "metadata": {}}, "'G/w' cannot be saved"),
@@ -252,11 +259,11 @@ def test_a_pruning_that_is_killed_at_any_operation_keeps_the_last(tmp_path, monk
             save(folder, step)
 
     fill(tmp_path / "dry")
-    total = count_operations(monkeypatch, lambda: prune_checkpoints(tmp_path / "dry", 1)).count
+    total = count_operations(monkeypatch, lambda: prune_checkpoints(tmp_path / "dry", 1, newest=100)).count
     for n in range(1, total + 1):
         folder = tmp_path / str(n)
         fill(folder)
-        assert killed_at(n, lambda folder=folder: prune_checkpoints(folder, 1)) == 9
+        assert killed_at(n, lambda folder=folder: prune_checkpoints(folder, 1, newest=100)) == 9
         for _, path in find_checkpoints(folder):
             load_checkpoint(path)  # every one that is still seen is whole
         clean_checkpoints(folder)
@@ -523,13 +530,31 @@ def test_folders_with_other_names_are_not_checkpoints(tmp_path):
 # -- pruning and cleaning ------------------------------------------------------------------------------------------
 
 
-def test_pruning_keeps_the_last_and_the_protected(tmp_path):
+def test_pruning_keeps_the_last(tmp_path):
     for step in (9, 10, 100, 200):
         save(tmp_path, step)
-    assert prune_checkpoints(tmp_path, 2, protect=[9]) == [tmp_path / "000010"]
-    assert files.listdir(tmp_path) == ["000009", "000100", "000200"]
+    assert prune_checkpoints(tmp_path, 6, newest=200) == []
+    assert prune_checkpoints(tmp_path, 3, newest=200) == [tmp_path / "000009"]
+    assert files.listdir(tmp_path) == ["000010", "000100", "000200"]
     with pytest.raises(ValueError, match="at least one"):
-        prune_checkpoints(tmp_path, 0)
+        prune_checkpoints(tmp_path, 0, newest=200)
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3])
+@pytest.mark.parametrize("damaged", [[8], [7, 8], [6, 7, 8]])
+def test_damaged_later_ones_cost_no_good_one(keep, damaged, tmp_path):
+    """A bit that flipped: sizes and the manifest are as they were."""
+    for step in (3, 4, 5, *damaged):
+        save(tmp_path, step)
+    for step in damaged:
+        weights = tmp_path / f"{step:06d}" / "weights.safetensors"
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+    prune_checkpoints(tmp_path, keep, newest=5)
+    left = [step for step, _ in find_checkpoints(tmp_path)]
+    assert left == [*range(6 - keep, 6), *damaged]
+    assert latest_checkpoint(tmp_path) == tmp_path / "000005"
 
 
 def test_pruning_leaves_what_is_not_ours(tmp_path):
@@ -546,7 +571,7 @@ def test_pruning_leaves_what_is_not_ours(tmp_path):
     (tmp_path / "000005").symlink_to(target / "000005")
     for step in (6, 7):
         save(tmp_path, step)
-    assert prune_checkpoints(tmp_path, 1) == [tmp_path / "000006"]
+    assert prune_checkpoints(tmp_path, 1, newest=7) == [tmp_path / "000006"]
     assert set(files.listdir(tmp_path)) == {*foreign, "linked", "000005", "000007"}
     assert (tmp_path / "000004" / "thoughts.md").read_text() == "mine"
     load_checkpoint(target / "000005")
@@ -555,7 +580,7 @@ def test_pruning_leaves_what_is_not_ours(tmp_path):
 def test_a_damaged_newest_one_does_not_cost_the_last_good_one(tmp_path):
     save(tmp_path, 1)
     (save(tmp_path, 2) / "manifest.json").write_text("")
-    assert prune_checkpoints(tmp_path, 1) == []
+    assert prune_checkpoints(tmp_path, 1, newest=1) == []
     assert values(tmp_path) == 1
 
 

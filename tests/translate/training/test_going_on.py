@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from small_sets import write_picture
 
 from translate.cli import main
@@ -16,6 +17,7 @@ from translate.training import state
 from translate.training.checkpoint import find_checkpoints, load_checkpoint
 from translate.training.data_list import list_examples
 from translate.training.loop import train
+from translate.training.opening import open_trained
 from translate.training.run import FREE
 
 GAME = """\
@@ -56,7 +58,7 @@ VALUES = {
     "preview": "[image, fake]", "export": "{make: {inputs: [z], output: fake}}", "evaluation": "{count: 2}",
     "training.log_every": 7, "training.preview_every": 2, "training.preview_count": 2, "training.checkpoint_every": 1,
     "training.keep_checkpoints": 5, "training.patience": 9, "training.observers": "[metrics_file]",
-    "data.cache_mb": 1,
+    "data.cache_mb": 1, "training.on_full_disk": "prune", "training.stop_after": "1h",
 }  # fmt: skip
 ELSEWHERE = {"inference", "data.root", "training.steps", "training.device", "training.devices", "training.nodes"}
 
@@ -68,6 +70,33 @@ def test_every_free_key_is_tried():
 @pytest.mark.parametrize("key", sorted(VALUES))
 def test_a_free_key_may_change(key, game):
     assert go_on(game, f"{key}={VALUES[key]}") == 2
+
+
+EXPORTS = "export={make: {inputs: [z], output: fake}, again: {inputs: [z], output: G(z)}}"
+
+
+def test_how_a_finished_run_is_used_may_change(game, capsys):
+    run = game.with_name("run")
+    before = yaml.safe_load((run / "pipeline.yaml").read_text())
+    words = [EXPORTS, "evaluation.count=3", "training.log_every=7", "training.steps=1"]
+    assert train(game, words, out=run).already_done
+    after = yaml.safe_load((run / "pipeline.yaml").read_text())
+    assert after.keys() - before.keys() == {"export"}
+    assert {key for key in before if before[key] != after[key]} == {"evaluation"}  # what it was trained with stays
+    opened = open_trained(run).pipeline
+    assert (list(opened.exports), opened.evaluation.count) == (["make", "again"], 3)
+    assert not open_trained(run / "checkpoints" / "000001").pipeline.exports
+    assert main(["export", str(run), "--name", "again"]) == 0
+    written = (run / "pipeline.yaml").stat().st_mtime_ns
+    assert train(game, words, out=run).already_done
+    assert (run / "pipeline.yaml").stat().st_mtime_ns == written
+    (run / "pipeline.yaml").write_text((run / "pipeline.yaml").read_text().replace("output: fake", "output: fakee"))
+    capsys.readouterr()
+    assert main(["export", str(run), "--name", "again"]) == 4
+    said = capsys.readouterr().err
+    assert "does not fit the run: export.make.output: no value is named 'fakee'" in said
+    assert f"where: {run / 'pipeline.yaml'}" in said
+    assert "fix: mend it there" in said
 
 
 OTHERS = {
@@ -93,9 +122,17 @@ def test_any_other_key_is_refused_with_both_values(setting, game, capsys):
     found = capsys.readouterr().err
     assert code == 2, found
     assert OTHERS[setting] in found
-    assert "--out" in found
+    assert f"with --fork {game.with_name('run')} it begins where this one stands" in found
     assert len(found.splitlines()) <= 4
     assert before == {path: path.read_bytes() for path in game.with_name("run").rglob("*") if path.is_file()}
+
+
+def test_a_refused_change_is_taken_by_a_fork(game, caplog):
+    out = str(game.with_name("new"))
+    command = ["train", str(game), "training.steps=2", "training.batch_size=2", "--out", out]
+    assert main([*command, "--fork", str(game.with_name("run"))]) == 0
+    assert "begins where step 1 of" in caplog.text
+    assert [step for step, _ in find_checkpoints(game.with_name("new") / "checkpoints")] == [2]
 
 
 def test_batches_that_the_processes_cannot_share_are_refused(game):

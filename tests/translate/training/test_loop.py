@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 import toys
+from toy_runs import GAME, StopAt, game, same, toy_manager, weights
 
 from translate import hookimpl
 from translate.errors import MachineError, NumbersError, Stopped, UsageError
@@ -22,78 +22,16 @@ from translate.training import train
 from translate.training.checkpoint import find_checkpoints, load_checkpoint
 from translate.training.opening import open_trained
 
-EVERYTHING: dict[str, Any] = {
-    # Everything that has a state: augmentation, dropout, batch norm, a pool, latents, EMA, Adam, schedules.
-    "description": "All that a checkpoint must hold.",
-    "data": {"dataset": "toy_data", "image_size": 8, "transforms": ["HorizontalFlip", {"RandomCrop": 8}], "workers": 0},
-    "latents": {"z": {"latent": "normal", "size": 3}},
-    "networks": {
-        "G": {"generator": "toy_dense", "makes": "target", "dropout": 0.5, "norm": True},
-        "D": {"discriminator": "toy_dense", "dropout": 0.3},
-    },
-    "flow": {"fake": "G(source, z)"},
-    "losses": {
-        "adversarial": {"loss": "lsgan", "real": "D(target)", "fake": "D(pool(noise(fake, std=0.1), size=6))"},
-        "reconstruction": {"loss": "l1", "of": "fake", "to": "target", "weight": 10},
-    },
-    "training": {
-        "steps": 12,
-        "batch_size": 4,
-        "checkpoint_every": 4,
-        "keep_checkpoints": 10,
-        "log_every": 1,
-        "preview_every": 5,
-        "ema": {"decay": 0.9},
-        "observers": ["metrics_file"],
-        "optimizers": {
-            "generators": {
-                "name": "adam",
-                "lr": {"schedule": "linear", "initial": 0.01, "final": 0.0, "start": 4, "end": 12},
-            },
-            "discriminators": {"name": "rmsprop", "lr": 0.003},
-        },
-    },
-    "preview": ["source", "fake"],
-}
-
 
 @pytest.fixture(scope="module")
 def manager() -> PluginManager:
-    found = PluginManager()
-    found.load_entry_points()
-    found.register(toys.Plugin(), name="toys")
-    return found
-
-
-class StopAt:
-    """Asks the run to stop after a step, as a signal would."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    @hookimpl
-    def translate_step_finished(self, run: Any, step: int) -> None:
-        if step == self.step:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    _, newest = find_checkpoints(folder / "checkpoints")[-1]
-    return {f"{n}/{k}": v for n, state in load_checkpoint(newest).weights.items() for k, v in state.items()}
-
-
-def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
-    return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
-
-
-def with_training(**changes: Any) -> dict[str, Any]:
-    return {**EVERYTHING, "training": {**EVERYTHING["training"], **changes}}
+    return toy_manager()
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(manager, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    train(EVERYTHING, out=folder, manager=manager)
+    train(GAME, out=folder, manager=manager)
     return folder
 
 
@@ -109,9 +47,9 @@ def test_a_run_leaves_what_is_promised(uninterrupted):
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(manager, tmp_path, uninterrupted):
-    train(EVERYTHING, out=tmp_path / "again", manager=manager)
+    train(GAME, out=tmp_path / "again", manager=manager)
     assert same(weights(tmp_path / "again"), weights(uninterrupted))
-    train(with_training(seed=1), out=tmp_path / "other", manager=manager)
+    train(game({"seed": 1}), out=tmp_path / "other", manager=manager)
     assert not same(weights(tmp_path / "other"), weights(uninterrupted))
 
 
@@ -119,10 +57,10 @@ def test_the_same_seed_gives_the_same_bits_and_another_one_does_not(manager, tmp
 def test_stopped_and_gone_on_ends_in_the_same_bits(manager, tmp_path, uninterrupted, stop):
     folder = tmp_path / "run"
     with pytest.raises(Stopped, match=f"step {stop};") as caught:
-        train(EVERYTHING, out=folder, manager=manager, observers=[StopAt(stop)])
+        train(GAME, out=folder, manager=manager, observers=[StopAt(stop)])
     assert caught.value.exit_code == 75
     assert find_checkpoints(folder / "checkpoints")[-1][0] == stop
-    result = train(EVERYTHING, out=folder, manager=manager)
+    result = train(GAME, out=folder, manager=manager)
     assert result.step == 12
     assert same(weights(folder), weights(uninterrupted))
     steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -131,13 +69,38 @@ def test_stopped_and_gone_on_ends_in_the_same_bits(manager, tmp_path, uninterrup
 
 def test_gone_on_from_an_older_checkpoint_ends_in_the_same_bits(manager, tmp_path, uninterrupted):
     folder = tmp_path / "run"
-    train(EVERYTHING, out=folder, manager=manager)
+    train(GAME, out=folder, manager=manager)
     for step in ("000008", "000012"):
         for file in (folder / "checkpoints" / step).iterdir():
             file.unlink()
         (folder / "checkpoints" / step).rmdir()
-    train(EVERYTHING, out=folder, manager=manager)
+    train(GAME, out=folder, manager=manager)
     assert same(weights(folder), weights(uninterrupted))
+
+
+def test_a_turn_that_waits_goes_on_waiting_as_long_as_it_would_have(manager, tmp_path, monkeypatch):
+    from translate.training import state as saving
+
+    waiting = game(turns={"discriminators": {"skip_below": {"adversarial": 1e9}, "most_skips": 4}, "generators": 1})
+    train(waiting, out=tmp_path / "whole", manager=manager)
+    for name in ("run", "forgetful"):
+        with pytest.raises(Stopped):
+            train(waiting, out=tmp_path / name, manager=manager, observers=[StopAt(7)])
+    train(waiting, out=tmp_path / "run", manager=manager)
+    assert same(weights(tmp_path / "run"), weights(tmp_path / "whole"))
+    lines = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [line["discriminators.skipped"] for line in lines] == [1, 1, 1, 1, 0] * 2 + [1, 1]
+    load = saving.load_checkpoint
+
+    def forgetful(path: Path) -> Any:
+        checkpoint = load(path)
+        assert checkpoint.state["waited"] == {"discriminators": 2}
+        del checkpoint.state["waited"]  # as one of an earlier version
+        return checkpoint
+
+    monkeypatch.setattr(saving, "load_checkpoint", forgetful)
+    train(waiting, out=tmp_path / "forgetful", manager=manager)
+    assert not same(weights(tmp_path / "forgetful"), weights(tmp_path / "whole"))
 
 
 @pytest.mark.parametrize("left_out", ["sites", "rng", "draws", "optimizers", "ema"])
@@ -155,7 +118,7 @@ def test_the_comparison_notices_what_a_checkpoint_leaves_out(manager, tmp_path, 
             for rank in state["ranks"]:
                 rank[left_out] = fresh[left_out]
         elif left_out == "optimizers":
-            state["optimizers"] = {}
+            state["optimizers"] = {name: {**saved, "state": {}} for name, saved in state["optimizers"].items()}
         elif left_out == "ema":
             state["ema"] = {"updates": 0}
         else:
@@ -164,33 +127,33 @@ def test_the_comparison_notices_what_a_checkpoint_leaves_out(manager, tmp_path, 
 
     folder = tmp_path / "run"
     with pytest.raises(Stopped):
-        train(EVERYTHING, out=folder, manager=manager, observers=[StopAt(7)])
+        train(GAME, out=folder, manager=manager, observers=[StopAt(7)])
     monkeypatch.setattr(saving, "load_checkpoint", forgetful)
-    train(EVERYTHING, out=folder, manager=manager)
+    train(GAME, out=folder, manager=manager)
     assert not same(weights(folder), weights(uninterrupted))
 
 
 @pytest.mark.parametrize("workers", [2])
 def test_worker_processes_change_no_bit(manager, tmp_path, uninterrupted, workers):
-    document = {**EVERYTHING, "data": {**EVERYTHING["data"], "workers": workers}}
+    document = {**GAME, "data": {**GAME["data"], "workers": workers}}
     folder = tmp_path / "run"
     with pytest.raises(Stopped):
         train(document, out=folder, manager=manager, observers=[StopAt(5)])
-    train(EVERYTHING, out=folder, manager=manager)  # and back to none: the number of workers may change
+    train(GAME, out=folder, manager=manager)  # and back to none: the number of workers may change
     assert same(weights(folder), weights(uninterrupted))
 
 
 def test_previews_change_no_bit(manager, tmp_path, uninterrupted):
-    train(with_training(preview_every=1, log_every=5), out=tmp_path / "run", manager=manager)
+    train(game({"preview_every": 1, "log_every": 5}), out=tmp_path / "run", manager=manager)
     assert same(weights(tmp_path / "run"), weights(uninterrupted))
 
 
 def test_previews_leave_histories_alone(manager, tmp_path):
     adversarial = {"loss": "lsgan", "real": "D(target)", "fake": "D(seen)"}
     document = {
-        **with_training(),
+        **GAME,
         "flow": {"fake": "G(source, z)", "seen": "pool(fake, size=6)"},
-        "losses": {**EVERYTHING["losses"], "adversarial": adversarial},
+        "losses": {**GAME["losses"], "adversarial": adversarial},
     }
     train({**document, "preview": ["fake"]}, out=tmp_path / "fake", manager=manager)
     train({**document, "preview": ["seen"]}, out=tmp_path / "seen", manager=manager)
@@ -198,11 +161,11 @@ def test_previews_leave_histories_alone(manager, tmp_path):
 
 
 def test_previews_show_no_noise_and_leave_it_on_in_the_training(manager, tmp_path):
-    adversarial = {"loss": "lsgan", "real": "D(target)", "fake": "D(seen)"}
+    adversarial = {"loss": "lsgan", "real": "D(noise(target, std=0.1))", "fake": "D(seen)"}
     document = {
-        **with_training(preview_every=1),
+        **game({"preview_every": 1}),
         "flow": {"fake": "G(source, z)", "seen": "noise(fake, std=0.1)"},
-        "losses": {**EVERYTHING["losses"], "adversarial": adversarial},
+        "losses": {**GAME["losses"], "adversarial": adversarial},
     }
     shown = []
 
@@ -223,7 +186,7 @@ def test_previews_need_no_form_of_networks_that_they_do_not_show(manager, tmp_pa
     formed: set[str] = set()
     form = preview.inference_networks
     monkeypatch.setattr(preview, "inference_networks", lambda nets, keys: formed.update(nets) or form(nets, keys))
-    train(with_training(steps=1), out=tmp_path / "run", manager=manager)
+    train(game({"steps": 1}), out=tmp_path / "run", manager=manager)
     assert formed == {"G"}, "a layer of D without such a form would end the run"
 
 
@@ -238,12 +201,12 @@ def test_no_previews_are_made_where_none_are_wanted(manager, tmp_path, every, st
             self.steps.append(step)
 
     seen = Seen()
-    train(with_training(steps=3, preview_every=every), out=tmp_path / "run", manager=manager, observers=[seen])
+    train(game({"steps": 3, "preview_every": every}), out=tmp_path / "run", manager=manager, observers=[seen])
     assert seen.steps == steps
 
 
 def test_going_on_leaves_no_trace_in_the_logged_values(manager, tmp_path):
-    document, folder = with_training(log_every=5), tmp_path / "run"
+    document, folder = game({"log_every": 5}), tmp_path / "run"
     with pytest.raises(Stopped):
         train(document, out=folder, manager=manager, observers=[StopAt(7)])
     train(document, out=folder, manager=manager)
@@ -259,22 +222,22 @@ def test_a_start_that_fails_gives_the_folder_back(manager, tmp_path, monkeypatch
 
     monkeypatch.setattr(loop, "clean_checkpoints", refuse)
     with pytest.raises(MachineError):
-        train(with_training(steps=1), out=tmp_path / "run", manager=manager)
+        train(game({"steps": 1}), out=tmp_path / "run", manager=manager)
     monkeypatch.undo()
-    assert train(with_training(steps=1), out=tmp_path / "run", manager=manager).step == 1
+    assert train(game({"steps": 1}), out=tmp_path / "run", manager=manager).step == 1
 
 
 def test_a_finished_run_says_so_and_goes_on_with_more_steps(manager, tmp_path):
     folder = tmp_path / "run"
-    train(with_training(steps=4), out=folder, manager=manager)
-    assert train(with_training(steps=4), out=folder, manager=manager).already_done
-    assert train(with_training(steps=6), out=folder, manager=manager).step == 6
+    train(game({"steps": 4}), out=folder, manager=manager)
+    assert train(game({"steps": 4}), out=folder, manager=manager).already_done
+    assert train(game({"steps": 6}), out=folder, manager=manager).step == 6
 
 
 def test_other_settings_in_the_same_folder_are_refused(manager, tmp_path):
     folder = tmp_path / "run"
-    train(with_training(steps=4), out=folder, manager=manager)
-    changed = with_training(steps=8, batch_size=8)
+    train(game({"steps": 4}), out=folder, manager=manager)
+    changed = game({"steps": 8, "batch_size": 8})
     with pytest.raises(UsageError, match=r"training\.batch_size: 4 -> 8") as caught:
         train(changed, out=folder, manager=manager)
     assert "--out" in (caught.value.fix or "")
@@ -282,10 +245,10 @@ def test_other_settings_in_the_same_folder_are_refused(manager, tmp_path):
 
 def test_another_order_of_the_turns_is_another_training(manager, tmp_path):
     first = {"discriminators": 1, "generators": 1}
-    train({**with_training(steps=1), "turns": first}, out=tmp_path / "run", manager=manager)
+    train({**game({"steps": 1}), "turns": first}, out=tmp_path / "run", manager=manager)
     second = dict(reversed(first.items()))
     with pytest.raises(UsageError, match="turns: discriminators, generators -> generators, discriminators"):
-        train({**with_training(steps=2), "turns": second}, out=tmp_path / "run", manager=manager)
+        train({**game({"steps": 2}), "turns": second}, out=tmp_path / "run", manager=manager)
 
 
 @pytest.mark.parametrize("kind", ["file", "foreign"])
@@ -297,7 +260,7 @@ def test_a_folder_that_is_no_run_is_left_alone(manager, tmp_path, kind):
         folder.mkdir()
         (folder / "holiday.txt").write_text("mine")
     with pytest.raises(UsageError):
-        train(EVERYTHING, out=folder, manager=manager)
+        train(GAME, out=folder, manager=manager)
     assert "mine" in (folder if kind == "file" else folder / "holiday.txt").read_text()
 
 
@@ -312,14 +275,14 @@ def test_numbers_that_stay_non_finite_end_the_run_and_touch_nothing(manager, tmp
 
     poison, folder = Poison(), tmp_path / "run"
     with pytest.raises(NumbersError, match=r"at step 8: loss .*checkpoints/000004") as caught:
-        train(EVERYTHING, out=folder, manager=manager, observers=[poison])
+        train(GAME, out=folder, manager=manager, observers=[poison])
     assert caught.value.exit_code == 7
     assert [step for step, _ in find_checkpoints(folder / "checkpoints")] == [4]
 
 
 def test_an_opened_run_holds_the_averages(manager, tmp_path, monkeypatch):
     folder = tmp_path / "run"
-    train(with_training(steps=4), out=folder, manager=manager)
+    train(game({"steps": 4}), out=folder, manager=manager)
     monkeypatch.setattr("translate.pipeline.loading.default_manager", lambda: manager)
     monkeypatch.setattr("translate.pipeline.building.default_manager", lambda: manager)
     opened = open_trained(folder)
@@ -332,15 +295,15 @@ def test_an_opened_run_holds_the_averages(manager, tmp_path, monkeypatch):
 
 def test_accumulated_parts_train_like_the_whole_batch(manager, tmp_path):
     plain = {
-        **EVERYTHING,
+        **GAME,
         "networks": {"G": {"generator": "toy_dense", "makes": "target"}, "D": {"discriminator": "toy_dense"}},
         "losses": {
             "adversarial": {"loss": "lsgan", "real": "D(target)", "fake": "D(fake)"},
-            "reconstruction": EVERYTHING["losses"]["reconstruction"],
+            "reconstruction": GAME["losses"]["reconstruction"],
         },
     }
     for parts in (1, 2):
-        training = {**EVERYTHING["training"], "accumulate": parts, "steps": 4}
+        training = {**GAME["training"], "accumulate": parts, "steps": 4}
         train({**plain, "training": training}, out=tmp_path / str(parts), manager=manager)
     first, second = weights(tmp_path / "1"), weights(tmp_path / "2")
     for key in first:
@@ -349,7 +312,7 @@ def test_accumulated_parts_train_like_the_whole_batch(manager, tmp_path):
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_trains_and_resumes_bit_for_bit(manager, tmp_path, precision):
-    document = with_training(precision=precision, steps=8)
+    document = game({"precision": precision, "steps": 8})
     train(document, out=tmp_path / "whole", manager=manager)
     with pytest.raises(Stopped):
         train(document, out=tmp_path / "cut", manager=manager, observers=[StopAt(3)])
@@ -359,13 +322,10 @@ def test_half_precision_trains_and_resumes_bit_for_bit(manager, tmp_path, precis
 
 
 SCRIPT = """
-import sys, toys
-from translate.plugin_manager import PluginManager
-from translate.training import train
-sys.path.insert(0, {tests!r})
-manager = PluginManager(); manager.load_entry_points(); manager.register(toys.Plugin(), name="toys")
 import json
-train(json.load(open({document!r})), out={out!r}, manager=manager)
+from toy_runs import toy_manager
+from translate.training import train
+train(json.load(open({document!r})), out={out!r}, manager=toy_manager())
 """
 
 
@@ -373,7 +333,7 @@ def run_script(tmp_path: Path, document: dict[str, Any], out: Path, *launcher: s
     support = str(Path(toys.__file__).parent)
     (tmp_path / "document.json").write_text(json.dumps(document))
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(tests=support, document=str(tmp_path / "document.json"), out=str(out)))
+    script.write_text(SCRIPT.format(document=str(tmp_path / "document.json"), out=str(out)))
     environment = {**os.environ, "PYTHONPATH": support, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     command = [sys.executable, *launcher, str(script)]
     return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -382,13 +342,13 @@ def run_script(tmp_path: Path, document: dict[str, Any], out: Path, *launcher: s
 @pytest.mark.timeout(180)
 def test_two_processes_train_like_one(manager, tmp_path):
     plain = {
-        **EVERYTHING,
+        **GAME,
         "networks": {"G": {"generator": "toy_dense", "makes": "target"}, "D": {"discriminator": "toy_dense"}},
         "losses": {
             "adversarial": {"loss": "lsgan", "real": "D(target)", "fake": "D(fake)"},
-            "reconstruction": EVERYTHING["losses"]["reconstruction"],
+            "reconstruction": GAME["losses"]["reconstruction"],
         },
-        "training": {**EVERYTHING["training"], "steps": 6, "device": "cpu", "devices": 2},
+        "training": {**GAME["training"], "steps": 6, "device": "cpu", "devices": 2},
     }
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     process = run_script(tmp_path, plain, tmp_path / "two", *launcher)
@@ -405,7 +365,7 @@ def test_two_processes_train_like_one(manager, tmp_path):
 @pytest.mark.timeout(120)
 def test_a_kill_in_the_middle_leaves_a_checkpoint_and_the_same_end(manager, tmp_path, uninterrupted):
     folder = tmp_path / "run"
-    slow = {**EVERYTHING, "training": {**EVERYTHING["training"], "checkpoint_every": 1}}
+    slow = {**GAME, "training": {**GAME["training"], "checkpoint_every": 1}}
     process = run_script(tmp_path, slow, folder)
     deadline = time.monotonic() + 90
     while len(find_checkpoints(folder / "checkpoints") if (folder / "checkpoints").is_dir() else []) < 3:
@@ -416,5 +376,5 @@ def test_a_kill_in_the_middle_leaves_a_checkpoint_and_the_same_end(manager, tmp_
     process.wait()
     if process.stdout:
         process.stdout.close()
-    train(EVERYTHING, out=folder, manager=manager)
+    train(GAME, out=folder, manager=manager)
     assert same(weights(folder), weights(uninterrupted))

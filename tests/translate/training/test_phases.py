@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import toys
+from toy_runs import StopAt, game, toy_manager
 
-from translate import hookimpl
 from translate.errors import PipelineError, Stopped
 from translate.pipeline import load_pipeline
 from translate.plugin_manager import PluginManager
@@ -21,41 +18,18 @@ from translate.training.checkpoint import find_checkpoints, load_checkpoint
 SIZES = [4] * 3 + [6] * 4 + [2] * 3
 """Of the batch of each step."""
 
-GAME: dict[str, Any] = {
-    "data": {"dataset": "toy_data", "image_size": 8, "transforms": ["HorizontalFlip"], "workers": 0},
-    "latents": {"z": {"latent": "normal", "size": 3}},
-    "networks": {
-        "G": {"generator": "toy_dense", "makes": "target", "dropout": 0.5, "norm": True},
-        "D": {"discriminator": "toy_dense", "dropout": 0.3},
-    },
-    "flow": {"fake": "G(source, z)"},
-    "losses": {
-        "adversarial": {"loss": "lsgan", "real": "D(target)", "fake": "D(fake)"},
-        "reconstruction": {"loss": "l1", "of": "fake", "to": "target", "weight": 10},
-    },
-    "training": {
-        "steps": len(SIZES),
-        "batch_size": 4,
-        "checkpoint_every": 1,
-        "keep_checkpoints": 20,
-        "log_every": 1,
-        "preview_every": 0,
-        "ema": {"decay": 0.9},
-        "observers": ["metrics_file"],
-    },
-    "phases": [
+GAME = game(
+    {"steps": len(SIZES), "checkpoint_every": 1, "keep_checkpoints": 20, "preview_every": 0, "optimizers": {}},
+    phases=[
         {"start": 3, "training": {"batch_size": 6, "reset_optimizers": True}},
         {"start": 7, "training": {"batch_size": 2}},
     ],
-}
+)
 
 
 @pytest.fixture(scope="module")
 def manager() -> PluginManager:
-    found = PluginManager()
-    found.load_entry_points()
-    found.register(toys.Plugin(), name="toys")
-    return found
+    return toy_manager()
 
 
 @pytest.fixture
@@ -71,18 +45,6 @@ def batches(monkeypatch) -> list[torch.Tensor]:
 
     monkeypatch.setattr(loop.Trainer, "_next_batch", recorded)
     return taken
-
-
-class StopAt:
-    """Asks the run to stop after a step, as a signal would."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    @hookimpl
-    def translate_step_finished(self, run: Any, step: int) -> None:
-        if step == self.step:
-            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def with_(**changes: Any) -> dict[str, Any]:

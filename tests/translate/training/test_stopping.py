@@ -74,6 +74,21 @@ def test_the_inner_block_listens_and_the_outer_one_afterwards():
         killed_by("SIGINT")
 
 
+def test_a_request_at_the_very_end_of_a_block_ends_what_would_come_next():
+    with pytest.raises(Stopped, match="nothing at all"), StopRequests("nothing at all"):  # noqa: PT012
+        with StopRequests() as inner:
+            inner.started = True
+            killed_by("SIGTERM")
+        with StopRequests():
+            pytest.fail("it went on")
+
+
+def test_a_request_at_the_very_end_of_the_last_block_is_no_error():
+    with StopRequests("nothing at all"), StopRequests() as inner:
+        inner.started = True
+        killed_by("SIGTERM")
+
+
 def test_a_second_request_does_not_change_how_the_process_ends():
     with pytest.raises(Stopped, match="step 3"), StopRequests("nothing to save"), StopRequests() as inner:  # noqa: PT012
         inner.started = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,11 +13,14 @@ import pytest
 import torch
 import toys
 from torch import nn
+from toy_runs import toy_manager
 
-from translate.errors import PluginError
+from translate.errors import ModelFileError, PluginError
+from translate.pipeline import building, loading
 from translate.plugin_manager import PluginManager
-from translate.training import train
-from translate.training.checkpoint import find_checkpoints
+from translate.training import opening, train
+from translate.training.checkpoint import find_checkpoints, load_checkpoint
+from translate.training.opening import open_trained
 from translate.training.unsaved import StateWatch
 from translate_plugins.latents.normal import Normal
 from translate_plugins.losses.lsgan import LeastSquares
@@ -41,10 +45,7 @@ SMALL: dict[str, Any] = {
 
 @pytest.fixture
 def manager() -> PluginManager:
-    found = PluginManager()
-    found.load_entry_points()
-    found.register(toys.Plugin(), name="toys")
-    return found
+    return toy_manager()
 
 
 def counter(module: Any) -> None:
@@ -190,9 +191,87 @@ def test_what_is_never_saved_may_remember_nothing(manager, tmp_path, monkeypatch
         train({**SMALL, "schedules": {"slow": slow}, "losses": losses}, out=tmp_path / "run", manager=manager)
 
 
+class Following(toys.Dense):
+    """Keeps a counter and a running mean outside of its buffers, and adds them to what it makes."""
+
+    count, mean = 0, torch.zeros(())
+
+    def forward(self, *inputs: Any) -> Any:
+        if self.training:
+            self.count += 1
+            self.mean = 0.5 * self.mean + inputs[0].detach().mean()
+        return super().forward(*inputs) + self.mean + 0.01 * self.count
+
+    def get_extra_state(self) -> dict[str, Any]:
+        return {"count": self.count, "mean": self.mean, "both": (self.count, [None, True])}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        assert state["both"] == (state["count"], [None, True])
+        self.count, self.mean = state["count"], state["mean"]
+
+
+def following(tmp_path, monkeypatch) -> Any:
+    """What trains it, with averages, up to a step."""
+    monkeypatch.setattr(toys, "Dense", Following)
+
+    def run(folder: str, steps: int, **changes: Any) -> Path:
+        training = {**SMALL["training"], "steps": steps, "ema": {"decay": 0.5}}
+        return train({**SMALL, "training": training}, out=tmp_path / folder, manager=toy_manager(), **changes).folder
+
+    return run
+
+
+def test_an_extra_state_is_kept_and_a_run_goes_on_from_it_bit_for_bit(tmp_path, monkeypatch):
+    run = following(tmp_path, monkeypatch)
+    straight = run("straight", 4)
+    run("stopped", 2)
+    again, forked = run("stopped", 4), run("forked", 4, fork=straight / "checkpoints" / "000002")
+    ends = [load_checkpoint(folder / "checkpoints" / "000004").weights for folder in (straight, again, forked)]
+    extra = ends[0]["G"].pop("_extra_state")
+    assert extra["count"] > 0
+    assert ends[0]["ema/G"].pop("_extra_state")["count"] == extra["count"]
+    for end in ends[1:]:
+        for name in ("G", "ema/G"):
+            found = end[name].pop("_extra_state")
+            assert found["count"] == extra["count"]
+            assert torch.equal(found["mean"], extra["mean"])
+        assert all(torch.equal(value, end["G"][key]) for key, value in ends[0]["G"].items())
+
+
+def test_what_is_opened_has_its_extra_state(tmp_path, monkeypatch):
+    folder = following(tmp_path, monkeypatch)("run", 4)
+    for module in (opening, loading, building):
+        monkeypatch.setattr(module, "default_manager", toy_manager)
+    network: Any = open_trained(folder).game.networks["G"]
+    saved = load_checkpoint(folder / "checkpoints" / "000004").weights["G"]["_extra_state"]
+    assert (network.count, float(network.mean)) == (saved["count"], float(saved["mean"]))
+
+
+def test_who_refuses_its_own_extra_state_is_named(tmp_path, monkeypatch):
+    run = following(tmp_path, monkeypatch)
+    run("run", 2)
+
+    def refuse(self: Any, state: Any) -> None:
+        raise KeyError("nothing")
+
+    monkeypatch.setattr(Following, "set_extra_state", refuse)
+    with pytest.raises(PluginError, match=r"loading the state of network 'G' \(generator 'toy_dense' from ") as caught:
+        run("run", 4)
+    assert caught.value.exit_code == 5
+    assert "report this to the authors" in str(caught.value.fix)
+
+
+def test_a_network_whose_extra_state_no_checkpoint_holds_does_not_fit(tmp_path, monkeypatch):
+    training = {**SMALL["training"], "steps": 2}
+    train({**SMALL, "training": training}, out=tmp_path / "run", manager=toy_manager())
+    monkeypatch.setattr(toys, "Dense", Following)
+    with pytest.raises(ModelFileError, match=r"network 'G' do not fit \(1 differ\): _extra_state: absent for present"):
+        train(SMALL, out=tmp_path / "run", manager=toy_manager())
+
+
 def test_a_state_that_cannot_be_written_names_the_reason(manager, tmp_path, monkeypatch):
     monkeypatch.setattr(toys.Dense, "get_extra_state", lambda self: {1, 2}, raising=False)
-    with pytest.raises(PluginError, match=r"cannot be saved: the state dict of network '[GD]' holds a set"):
+    with pytest.raises(PluginError, match=r"cannot be saved: .*/extra/[GD]/_extra_state: a builtins\.set"):
         train(SMALL, out=tmp_path / "run", manager=manager)
 
 
