@@ -129,13 +129,19 @@ DRAW: Final = [
 # -- B9: AAE ----------------------------------------------------------------------------------------------------------
 
 AAE_STEPS: Final = (100 if FULL else 20) * EPOCH
+STEADY: Final = [  # the codes circle around the prior: R1 damps that, and the average of the weights is in the middle
+    "training.ema={decay: 0.999}",
+    "flow.point=leaf(z)",
+    "losses.steady={loss: r1, of: D(point), at: point, weight: 1}",
+    "turns.discriminator.losses=[adversarial, steady]",
+]
 
 
 def aae(run: Run) -> Values:
     """Train an AAE, and measure its codes, its reconstructions and what it draws from the prior."""
     widths = [] if FULL else [f"networks.{name}.scale=0.5" for name in "EGD"]
     falling = [f"schedules.fall.start={AAE_STEPS // 2}", f"schedules.fall.end={AAE_STEPS}"]
-    folder, seconds = trained("aae", [*common(run, AAE_STEPS), *widths, *falling], run)
+    folder, seconds = trained("aae", [*common(run, AAE_STEPS), *widths, *falling, *STEADY], run)
     values = measured(folder)
     return {
         "mean": values["moments.mean"],
@@ -172,7 +178,11 @@ AAE: Final = [
             "encoder not regularised": ("turns.encoder=null", "training.optimizers.encoder=null"),
             "a joint loss with weight 0.001": JOINT,
         },
-        note="mean and std: the largest deviation over the 8 dimensions, absolute and relative.",
+        note=(
+            "mean and std: the largest deviation over the 8 dimensions, absolute and relative. With R1 on the prior "
+            "and averages of the weights; seed 0 without either: 1.51, AUC 0.70 (20 epochs); with averages "
+            "alone: 0.34, 0.62; with both: 0.28, 0.61 (10 epochs)."
+        ),
     )
 ]
 
