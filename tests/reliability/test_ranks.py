@@ -180,6 +180,7 @@ def waiting(item: dict[str, Any]) -> list[str]:
     return problems + [f"the same command ended with {codes}" for codes in [ended(again)[0]] if codes != [0, 0]]
 
 
+@pytest.mark.reliability
 @pytest.mark.timeout(300)
 def test_a_process_that_waits_for_data_is_asked_to_stop(tmp_path):
     items = [{"folder": str(tmp_path / f"run-{rank}"), "rank": rank} for rank in (0, 1)]

@@ -280,6 +280,7 @@ def waits(item: dict[str, Any]) -> list[str]:
     return wrong
 
 
+@pytest.mark.reliability
 def test_a_request_in_a_wait_keeps_what_can_be_kept(tmp_path):
     twice = write_waiting(tmp_path / "twice.yaml", turns={"discriminators": {"learn": ["D"], "steps": 2},
                                                            "generators": {"learn": ["G"]}})  # fmt: skip

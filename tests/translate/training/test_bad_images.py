@@ -56,6 +56,7 @@ def place(root: Path, index: int) -> str:
     return str(root / "train" / f"{index:03}.png")
 
 
+@pytest.mark.reliability
 @pytest.mark.timeout(120)
 def test_those_of_all_processes_are_listed_counted_and_saved(tmp_path: Path) -> None:
     count, half = 250, BATCH // 2

@@ -42,7 +42,7 @@ class FailsAtTheEnd:
 
 def test_what_ended_a_run_is_not_replaced_by_an_observer_that_fails_then(manager, tmp_path, caplog):
     with pytest.raises(Stopped, match="step 3;"):
-        train(game(), out=tmp_path / "run", manager=manager, observers=[StopAt(3), FailsAtTheEnd()])
+        train(game({"observers": []}), out=tmp_path / "run", manager=manager, observers=[StopAt(3), FailsAtTheEnd()])
     assert "cannot say goodbye" in caplog.text
 
 
