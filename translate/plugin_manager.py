@@ -146,8 +146,8 @@ class PluginManager:
         """Register a plugin object directly, as tests and applications do. Failures are raised."""
         self._load(plugin, Provider(name, distribution, version))
 
-    def subset_for_events(self, observers: Iterable[object]) -> pluggy.HookRelay:
-        """The event hooks of all plugins plus the given observers, for one run.
+    def for_run(self, observers: Iterable[object]) -> pluggy.PluginManager:
+        """All plugins and the given observers, for the events of one run.
 
         Observers are registered in a manager of their own, so that a second run in this process does not see them.
 
@@ -168,7 +168,7 @@ class PluginManager:
                     where=kind.__module__,
                     fix="compare its methods with the hooks in translate/hookspecs.py",
                 ) from exc
-        return manager.hook
+        return manager
 
     def provider_of(self, modules: Container[str]) -> Provider | None:
         """The loaded plugin whose hooks are in one of some modules: to say whose hook an exception came from."""

@@ -37,6 +37,12 @@ evaluation:
     distance: {metric: l1, of: fake, to: target}
   baseline: {by: source, give: target, instead_of: fake}
 """
+JUDGE = "discriminator: toy_dense"
+
+
+def sides(real: str, fake: str) -> tuple[str, str]:
+    """The change by which the discriminator of `GAME` compares other things."""
+    return 'real: "D(source, target)", fake: "D(source, fake)"', f'real: "{real}", fake: "{fake}"'
 
 
 class Tried:

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from translate.pipeline import load_pipeline
-from translate.pipeline.building import Game, build, build_meta
+from translate.pipeline.building import build, build_meta
+from translate.pipeline.game import Game
 from translate.pipeline.opening import open_dataset
 
 PLACES: Final = {"cyclegan_conditional": "labelled", "cogan_depth": "depth"}

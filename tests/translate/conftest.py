@@ -13,8 +13,9 @@ from toy_runs import toy_manager
 
 from translate.components import Catalogue
 from translate.pipeline import load_pipeline
-from translate.pipeline.building import Game, build
+from translate.pipeline.building import build
 from translate.pipeline.evaluating import Evaluator
+from translate.pipeline.game import Game
 from translate.specs import Image, Spec
 from translate.training.engine import Engine
 from translate.training.turns import LatentSource, TurnRunner

@@ -293,8 +293,8 @@ class Observer:
 def test_observers_belong_to_one_run_and_plugins_hear_every_run():
     manager, plugin, first, second = PluginManager(), Observer(), Observer(), Observer()
     manager.register(plugin, name="p")
-    manager.subset_for_events([first]).translate_step_finished(run=None, step=1)
-    manager.subset_for_events([second]).translate_step_finished(run=None, step=2)
+    manager.for_run([first]).hook.translate_step_finished(run=None, step=1)
+    manager.for_run([second]).hook.translate_step_finished(run=None, step=2)
     assert (plugin.steps, first.steps, second.steps) == ([1, 2], [1], [2])
 
 
@@ -305,7 +305,7 @@ def test_an_observer_with_a_misspelt_hook_is_refused():
             pass
 
     with pytest.raises(PluginError, match=r"observer Misspelt cannot be used.*translate_step_finnished"):
-        PluginManager().subset_for_events([Misspelt()])
+        PluginManager().for_run([Misspelt()])
 
 
 def test_loading_every_installed_plugin_imports_no_heavy_package():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from translate.data.examples import Examples
     from translate.data.request import Problems
     from translate.data.survey import Survey
-    from translate.pipeline.building import Game
+    from translate.pipeline.game import Game
     from translate.pipeline.settings import Pipeline
 
 

@@ -29,11 +29,12 @@ from translate.drawing.facts import (
     TurnFact,
 )
 from translate.errors import DataError, PipelineError
-from translate.pipeline.building import Game, build_meta, example
+from translate.pipeline.building import build_meta, example
 from translate.pipeline.compiling import Plan
 from translate.pipeline.computing import evaluate
 from translate.pipeline.evaluating import Evaluator, TurnStep
 from translate.pipeline.expressions import Expression, names, to_text
+from translate.pipeline.game import Game
 from translate.pipeline.graph import Node
 from translate.pipeline.naming import all_expressions, field_names
 from translate.pipeline.opening import open_stream

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from translate import specs
 from translate.errors import ComponentError, PipelineError, UsageError, did_you_mean
 from translate.exporting.sizes import Size, divisor_at, divisor_of, other_size, padded, recorded
-from translate.pipeline.building import UNBOUNDED, Game
+from translate.pipeline.building import UNBOUNDED
 from translate.pipeline.computing import evaluate
+from translate.pipeline.game import Game
 from translate.pipeline.graph import Node
 from translate.pipeline.inference_form import inference_networks
 from translate.specs import Spec

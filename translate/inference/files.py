@@ -63,7 +63,15 @@ def find_inputs(inputs: Iterable[str | Path], output_folder: Path, suffix: str =
         UsageError: An input is not there, the output folder is an input, or an output would be an input.
         DataError: A folder cannot be listed, or there are no pictures.
     """
-    found = _found(inputs, output_folder)
+    return _placed(_found(inputs, output_folder), output_folder, suffix)
+
+
+def _placed(found: Mapping[Path, Path], output_folder: Path, suffix: str) -> list[tuple[Path, Path]]:
+    """Each picture with its output.
+
+    Raises:
+        UsageError: An output would be an input.
+    """
     places = [output_folder / place for place in _distinct(list(found.values()), suffix)]
     taken = {os.path.realpath(path) for path in found}
     for path, place in zip(found, places, strict=True):
@@ -174,10 +182,9 @@ def translate_files(
     folder = Path(output_folder)
     if folder.exists() and not folder.is_dir():
         raise UsageError("the output is not a folder", where=shown(folder), fix="give a folder to --output")
-    given = list(inputs)
-    work = find_inputs(given, folder, output_suffix(translator))
-    found = _found(given, folder)
-    partners = {info.name: Partners(Path(others.pop(info.name)), found, folder) for info in translator.images[1:]}
+    found = _found(inputs, folder)
+    work = _placed(found, folder, output_suffix(translator))
+    partners = {info.name: _Partners(Path(others.pop(info.name)), found, folder) for info in translator.images[1:]}
     job = _Job(translator, partners, others, tile, overlap, seed, progress)
     job.run(work, batch)
     return job.result
@@ -187,14 +194,14 @@ def _check_file(translator: Translator, others: Mapping[str, Any]) -> None:
     where = str(translator.file)
     if not translator.images:
         raise ModelFileError("the file takes no pictures", where=where, fix=f"translate sample {translator.file}")
-    names = [info.name for info in translator.inputs]
+    besides = {info.name: info for info in translator.inputs if info.name != translator.images[0].name}
     for name in others:
-        if name not in names or name == translator.images[0].name:
-            known = ", ".join(names[1:]) or "none"
-            what = f"the file has no other input '{name}'.{did_you_mean(name, names)} Other inputs: {known}."
+        if name not in besides:
+            known = ", ".join(besides) or "none"
+            what = f"the file has no other input '{name}'.{did_you_mean(name, besides)} Other inputs: {known}."
             raise UsageError(what, where=where)
-    for info in translator.inputs:
-        if info.name in others or info.law is not None or info.name == translator.images[0].name:
+    for info in besides.values():
+        if info.name in others or info.law is not None:
             continue
         way = {"image": f"--input {info.name}=FOLDER", "label": "--label CLASS"}
         raise UsageError(
@@ -203,12 +210,10 @@ def _check_file(translator: Translator, others: Mapping[str, Any]) -> None:
             fix=way.get(info.kind, f"--set {info.name}=VALUE"),
         )
     if not translator.makes_pictures:
-        raise ModelFileError(
-            "the file's output is no picture (uint8 or uint16 N x H x W x C)", where=str(translator.file)
-        )
+        raise ModelFileError("the file's output is no picture (uint8 or uint16 N x H x W x C)", where=where)
 
 
-class Partners:
+class _Partners:
     """The pictures of another input: one file for all, or for each picture the one of its name in a folder.
 
     Args:
@@ -224,23 +229,25 @@ class Partners:
         if not place.exists():
             raise UsageError(f"there is no file or folder '{shown(place)}'", fix="give a picture, or a folder of them")
         self._place, self._found = place, found
-        self._by_name: dict[Path, Path] = {}
+        self._by_name: dict[Path, list[Path]] = {}
         if place.is_dir():
             for path in _walk(place, output_folder):
-                self._by_name.setdefault(path.relative_to(place).with_suffix(""), path)
+                self._by_name.setdefault(path.relative_to(place).with_suffix(""), []).append(path)
 
     def of(self, path: Path) -> Path:
         """The one that belongs to a picture.
 
         Raises:
-            DataError: There is none.
+            DataError: There is none, or more than one.
         """
         if not self._place.is_dir():
             return self._place
         name = self._found[path].with_suffix("")
-        if name not in self._by_name:
-            raise DataError(f"there is no picture '{shown(name)}' in '{shown(self._place)}'")
-        return self._by_name[name]
+        mine = self._by_name.get(name, [])
+        if len(mine) != 1:
+            count = f"there are {len(mine)} pictures" if mine else "there is no picture"
+            raise DataError(f"{count} '{shown(name)}' in '{shown(self._place)}'")
+        return mine[0]
 
 
 @dataclass
@@ -248,7 +255,7 @@ class _Job:
     """One call of `translate_files`."""
 
     translator: Translator
-    partners: Mapping[str, Partners]
+    partners: Mapping[str, _Partners]
     others: Mapping[str, Any]
     tile: int | None
     overlap: int

@@ -11,10 +11,11 @@ import torch
 
 from translate.components import Catalogue
 from translate.errors import ANYTHING, ComponentError, PipelineError, PluginError, Problem, TranslateError
-from translate.pipeline.building import Game, build_meta, example
+from translate.pipeline.building import build_meta, example
 from translate.pipeline.compiling import Plan, PlannedTerm, term_functions
 from translate.pipeline.evaluating import Draw, Evaluator
 from translate.pipeline.expressions import to_text
+from translate.pipeline.game import Game
 from translate.pipeline.idle_parts import idle_parts
 from translate.pipeline.naming import unknown_names
 from translate.pipeline.settings import Pipeline, Use

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from translate.pipeline.building import Game, made
+from translate.pipeline.game import Game, made
 from translate.pipeline.graph import Node
 from translate.pipeline.measuring import Comparison, comparison
 from translate.pipeline.settings import Pipeline, Schedulable, Term, Turn, Use

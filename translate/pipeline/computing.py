@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from translate.pipeline.building import Game
 from translate.pipeline.expressions import Name
+from translate.pipeline.game import Game
 from translate.pipeline.graph import Node
 from translate.pipeline.trees import read_attribute
 

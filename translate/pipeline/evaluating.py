@@ -30,7 +30,6 @@ from torch import nn
 
 from translate.components import Entry
 from translate.errors import ANYTHING, PluginError, TranslateError
-from translate.pipeline.building import Game
 from translate.pipeline.compiling import (
     Call,
     Plan,
@@ -40,6 +39,7 @@ from translate.pipeline.compiling import (
     scheduled,
     term_functions,
 )
+from translate.pipeline.game import Game
 from translate.pipeline.graph import Graph, Node
 from translate.pipeline.measuring import measure
 from translate.pipeline.settings import Phase, Term, Turn

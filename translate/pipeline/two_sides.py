@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from translate.errors import Problem
-from translate.pipeline.building import Game
+from translate.pipeline.game import Game
 from translate.pipeline.graph import Node
 from translate.pipeline.measuring import behind
 from translate.specs import Label

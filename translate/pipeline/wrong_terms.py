@@ -10,8 +10,9 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from translate.errors import Problem
-from translate.pipeline.building import Game, other_ranges
+from translate.pipeline.building import other_ranges
 from translate.pipeline.compiling import Plan, PlannedTerm
+from translate.pipeline.game import Game
 from translate.pipeline.graph import Node
 from translate.specs import Image
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from translate.errors import ModelFileError, UsageError
 from translate.optimizers import take_over_moments
 from translate.training.checkpoint import Checkpoint, load_checkpoint
-from translate.training.opening import find_checkpoint, fit, fitting_together, run_description
-from translate.training.state import counted, restore_histories
+from translate.training.opening import find_checkpoint, fit, fitting_together, folder_of_run, run_description
+from translate.training.state import counted, restore_averages, restore_histories, restore_place
 
 if TYPE_CHECKING:
     from translate.training.loop import Trainer
@@ -44,7 +44,8 @@ def fork(trainer: Trainer, source: Path) -> Checkpoint:
         )
     with fitting_together(path):
         _take_over(trainer, checkpoint)
-    trainer.description["forked"] = {"run": path.parent.parent.name, "step": checkpoint.step}
+    run = folder_of_run(path)
+    trainer.description["forked"] = {"run": run.name if run else "", "step": checkpoint.step}
     _say(trainer, f"begins where step {checkpoint.step} of {path} stands")
     return checkpoint
 
@@ -68,11 +69,9 @@ def same_seed(trainer: Trainer, checkpoint: Checkpoint) -> bool:
 def _take_over(trainer: Trainer, checkpoint: Checkpoint) -> None:
     state: Any = checkpoint.state
     _take_networks(trainer, checkpoint)
-    trainer.draws = counted(state["draws"], "draws")
-    trainer.examples = counted(state["examples"], "examples")
     if trainer.ema is not None and trainer.ema.weights().keys() <= checkpoint.weights.keys():
-        trainer.ema.load_state_dict(state["ema"], checkpoint.weights)
-    trainer.engine.load_state_dict(state["engine"])
+        restore_averages(trainer.ema, checkpoint)
+    restore_place(trainer, checkpoint)
     phase = trainer.pipeline.phase_at(max(checkpoint.step - 1, 0))
     trainer.set_optimizers(phase)
     for name in trainer.optimizers.keys() & state["optimizers"].keys():

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,25 +15,26 @@ from typing import Any, Final
 import torch
 
 from translate.data.stream import Stream
-from translate.errors import ANYTHING, MachineError, NumbersError, PluginError, TranslateError
-from translate.generators import undisturbed
+from translate.errors import MachineError, NumbersError, PluginError, TranslateError
 from translate.optimizers import build_optimizer
-from translate.pipeline.building import Game, build, create
+from translate.pipeline.building import build
 from translate.pipeline.checking import check
 from translate.pipeline.compiling import scheduled
 from translate.pipeline.evaluating import Evaluator
+from translate.pipeline.game import Game
 from translate.pipeline.loading import load_pipeline
 from translate.pipeline.opening import open_dataset, stream_settings
 from translate.pipeline.settings import Pipeline
-from translate.pipeline.watching import first_line, foreign, module_of, modules_of
+from translate.pipeline.watching import foreign
 from translate.plugin_manager import PluginManager, default_manager
 from translate.specs import Image
 from translate.stopping import StopRequests
 from translate.training import forking
-from translate.training.checkpoint import clean_checkpoints, find_checkpoints
+from translate.training.checkpoint import Checkpoint, clean_checkpoints, find_checkpoints
 from translate.training.data_list import check_examples, list_examples, write_examples
 from translate.training.ema import Ema
 from translate.training.engine import Engine, translated_errors
+from translate.training.events import Events
 from translate.training.lock import RunLock
 from translate.training.preview import Preview
 from translate.training.rehearsal import rehearse
@@ -229,7 +230,6 @@ class Trainer:
         self._asked: float | None = None  # when a request to stop was first heard in a wait for a batch
         self._skips = SkipWatch(self.game, engine)
         self.kept = StateWatch(self.game)
-        self._refused: set[str] = set()  # events at which the disk refused an observer
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.waited: dict[str, torch.Tensor] = {}
         self._optimizer_of: dict[str, tuple[Any, ...]] = {}
@@ -248,9 +248,9 @@ class Trainer:
         checkpoint = resume(self)
         if checkpoint is not None:
             self.description |= forking.origin(checkpoint)
-        forked = checkpoint is None and self._fork is not None
+        forked: Checkpoint | None = None
         if checkpoint is None and self._fork is not None:
-            checkpoint = forking.fork(self, self._fork)
+            checkpoint = forked = forking.fork(self, self._fork)
         self._listed_bad = len(self.stream.bad)
         start = checkpoint.step if checkpoint else 0
         self._done = start
@@ -267,9 +267,9 @@ class Trainer:
         reason, step = "failed", start
         try:
             with translated_errors(self._doing, self._smaller()):
-                if start == 0 or forked:
+                if start == 0 or forked is not None:
                     self._show_preview(start)
-                if checkpoint is not None and (not forked or forking.same_seed(self, checkpoint)):
+                if checkpoint is not None and (forked is None or forking.same_seed(self, forked)):
                     restore_random(self, checkpoint)
                 for done in self._iterations(start, steps):
                     step = done
@@ -279,27 +279,14 @@ class Trainer:
             raise
         finally:
             self._close_data()
-            self._finish(step, reason)
+            self._events.finish(step, reason)
         assert self._saved is not None
         return TrainingResult(self.folder, steps, self._saved, is_main=self.engine.is_main)
 
-    def _finish(self, step: int, reason: str) -> None:
-        """Tell observers that the run ends; what ended it is not replaced by one that fails at that."""
-        try:
-            self._notify("translate_run_finished", step=step, reason=reason)
-        except TranslateError as exc:
-            if reason == "done":
-                raise
-            log.warning("%s", exc.sentences)
-
     def _begin(self) -> None:
         """What is done once before the first iteration, most of it in the main process alone."""
-        is_main = self.engine.is_main
-        uses = self.pipeline.observers if is_main else ()
-        observers = [create(self.pipeline, use) for use in uses]
-        self._own = [observer for observer, use in zip(observers, uses, strict=True) if not foreign(use.entry)]
-        self._hook = self._run.hook = self._manager.subset_for_events([*observers, *self._extra])
-        if is_main:
+        self._events = Events(self._run, self._manager, self._extra)
+        if self.engine.is_main:
             check_space(self.folder / CHECKPOINTS, self.game, self._run.start_step)
             listed = list_examples(self._dataset)
             accepted = check_examples(self.folder, listed, self._run.start_step, accept=self._accept_data_change)
@@ -313,12 +300,12 @@ class Trainer:
                     self._preview = Preview(self.game, self.stream, self.engine.device)
                 finally:
                     self._list_bad()
-        self._notify("translate_run_started")
+        self._events.tell("translate_run_started")
 
     def _iterations(self, start: int, steps: int) -> Iterator[int]:
         """Run the iterations; yields the number of iterations done after each."""
         keys = self.pipeline.training
-        each_step = bool(self._hook.translate_step_finished.get_hookimpls())
+        each_step = self._events.are_heard("translate_step_finished")
         self.stop.started = True
         clock, counted = time.perf_counter(), start
         for step in range(start, steps):
@@ -344,7 +331,7 @@ class Trainer:
             if self._skips.is_due(done, steps):
                 self._check_numbers(done, values)
             if each_step:
-                self._notify("translate_step_finished", step=done)
+                self._events.tell("translate_step_finished", step=done)
             if logs:
                 seconds = (time.perf_counter() - clock) / max(1, done - counted)
                 clock, counted = time.perf_counter(), done
@@ -405,7 +392,7 @@ class Trainer:
 
     def _save(self, step: int) -> None:
         self._saved = save(self, step)
-        self._notify("translate_checkpoint_saved", step=step, folder=self._saved)
+        self._events.tell("translate_checkpoint_saved", step=step, folder=self._saved)
 
     def _begin_phase(self, step: int) -> None:
         index = self.pipeline.phase_at(step)
@@ -469,15 +456,14 @@ class Trainer:
     def _next_batch(self) -> Mapping[str, torch.Tensor]:
         if self._batches is None:
             self._batches = self.stream.batches(self.examples, self.latents.count, leave=self._gives_up)
-        gave_up = False
         try:
             batch = next(self._batches, None)
-            gave_up = batch is None
-        finally:
-            if not gave_up:  # the others need not be here
-                self._share_bad()
-        if batch is None:
+        except BaseException:
+            self._share_bad()
+            raise
+        if batch is None:  # the other processes need not be here
             raise _GaveUp
+        self._share_bad()
         self.examples += self.latents.count
         return {name: value.to(self.engine.device, non_blocking=True) for name, value in batch.items()}
 
@@ -558,7 +544,7 @@ class Trainer:
             logged[f"lr.{name}"] = float(optimizer.param_groups[0]["lr"])
         logged |= self._skips.longest()
         logged["seconds_per_step"] = seconds
-        self._notify("translate_step_logged", step=step, values=logged)
+        self._events.tell("translate_step_logged", step=step, values=logged)
 
     def _show_preview(self, step: int) -> None:
         if self._preview is None:
@@ -566,31 +552,4 @@ class Trainer:
         averages = self.ema.modules if self.ema is not None else {}
         pictures = self._preview.pictures({**self.game.networks, **averages}, step)
         if pictures:
-            self._notify("translate_preview_ready", step=step, pictures=pictures)
-
-    def _notify(self, event: str, **arguments: Any) -> None:
-        listeners = getattr(self._hook, event)
-        if not self.engine.is_main:
-            return
-        # What others draw must not move what is learnt. Our own draw nothing, and are not to cost that in every step.
-        others = any(all(each.plugin is not own for own in self._own) for each in listeners.get_hookimpls())
-        try:
-            with undisturbed() if others else nullcontext():
-                listeners(run=self._run, **arguments)
-        except TranslateError:
-            raise
-        except OSError as exc:  # a disk that refuses costs what observers write, not the run
-            if event not in self._refused:
-                self._refused.add(event)
-                log.warning("an observer cannot write at %s (%s); the training goes on", event, exc)
-        except ANYTHING as exc:
-            modules = modules_of(exc)
-            names = [f" '{use.name}' from {use.entry.provider}" for use in self.pipeline.observers
-                     if module_of(use.entry) in modules]  # fmt: skip
-            provider = self._manager.provider_of(modules)
-            who = names[0] if names else f" of plugin {provider}" if provider else ""
-            step = f" (at step {arguments['step']})" if "step" in arguments else ""
-            raise PluginError(
-                f"an observer{who} failed at {event}: {first_line(exc)}{step}",
-                fix="leave it out (training.observers) or report this to its authors",
-            ) from exc
+            self._events.tell("translate_preview_ready", step=step, pictures=pictures)

@@ -23,8 +23,9 @@ from translate.errors import (
     UsageError,
 )
 from translate.foreign import refuse_pickled
-from translate.pipeline.building import Game, build
+from translate.pipeline.building import build
 from translate.pipeline.document import read_document
+from translate.pipeline.game import Game
 from translate.pipeline.graph import Node
 from translate.pipeline.loading import load_pipeline
 from translate.pipeline.missing import missing_plugin
@@ -91,13 +92,12 @@ def open_trained(path: str | Path) -> Opened:
         for name in game.networks:
             if f"ema/{name}" in checkpoint.weights:
                 fit(game, name, checkpoint.weights[f"ema/{name}"], folder)
-    run_folder = folder.parent.parent if folder.parent.name == CHECKPOINTS else folder.parent
     return Opened(
         pipeline=pipeline,
         game=game,
         step=checkpoint.step,
         checkpoint=folder,
-        run_folder=run_folder,
+        run_folder=folder_of_run(folder) or folder.parent,
         manifest=checkpoint.metadata,
     )
 
@@ -122,6 +122,11 @@ def find_checkpoint(path: Path) -> Path:
         f"'{path}' is neither a run nor a checkpoint.{listing}",
         fix="give a run's folder, such as runs/pix2pix, or a folder below its checkpoints/",
     )
+
+
+def folder_of_run(checkpoint: Path) -> Path | None:
+    """The folder of the run that a checkpoint is of; None where the checkpoint stands alone."""
+    return checkpoint.parent.parent if checkpoint.parent.name == CHECKPOINTS else None
 
 
 @contextmanager
@@ -156,7 +161,7 @@ def _loaded(folder: Path) -> Checkpoint:
 
 def _intact_beside(folder: Path) -> Path | None:
     """The newest intact checkpoint beside a damaged one."""
-    if folder.parent.name != CHECKPOINTS:
+    if folder_of_run(folder) is None:
         return None
     try:
         found = latest_checkpoint(folder.parent)
@@ -231,10 +236,9 @@ def run_description(checkpoint: Checkpoint) -> Mapping[str, Any]:
 
 def _local_pipeline(checkpoint: Path) -> Any:
     """What the run of a checkpoint says of places on this machine; nothing where the checkpoint stands alone."""
-    if checkpoint.parent.name != CHECKPOINTS:
-        return None
+    run = folder_of_run(checkpoint)
     try:
-        return read_document(checkpoint.parent.parent / PIPELINE).data
+        return None if run is None else read_document(run / PIPELINE).data
     except PipelineError:
         return None
 

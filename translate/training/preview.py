@@ -10,9 +10,9 @@ from torch import nn
 from translate.data.stream import Stream
 from translate.errors import DataError
 from translate.generators import seeded, undisturbed
-from translate.pipeline.building import Game
 from translate.pipeline.computing import evaluate
 from translate.pipeline.expressions import to_text
+from translate.pipeline.game import Game
 from translate.pipeline.inference_form import inference_networks
 from translate.pipeline.opening import open_stream
 from translate.specs import Image

@@ -20,8 +20,9 @@ import torch
 from translate.components import Catalogue, Entry
 from translate.data.stream import Stream
 from translate.errors import ComponentError, PluginError
-from translate.pipeline.building import Game, build
+from translate.pipeline.building import build
 from translate.pipeline.evaluating import Evaluator
+from translate.pipeline.game import Game
 from translate.pipeline.settings import Phase, Pipeline
 from translate.pipeline.watching import module_of
 from translate.training.engine import Engine

@@ -19,9 +19,9 @@ from translate.components import Catalogue, Entry
 from translate.data.request import Dataset
 from translate.errors import ModelFileError, PipelineError, PluginError, UsageError
 from translate.notices import Notice
-from translate.pipeline.building import Game
 from translate.pipeline.document import read_document
 from translate.pipeline.dumping import dump
+from translate.pipeline.game import Game
 from translate.pipeline.loading import load_pipeline
 from translate.pipeline.settings import Pipeline, Use
 from translate.training import files

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from translate.errors import NumbersError
-from translate.pipeline.building import Game
+from translate.pipeline.game import Game
 from translate.training.engine import Engine
 
 FP16_PATIENCE: Final = 32  # the loss scale finds its size by skipping steps; it starts at 65536 and halves

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from translate.errors import MachineError
 from translate.optimizers import kept_for
-from translate.pipeline.building import Game
+from translate.pipeline.game import Game
 from translate.pipeline.settings import OptimizerSettings
 from translate.training import files
 from translate.training.checkpoint_folders import find_checkpoints

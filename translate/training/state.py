@@ -25,6 +25,7 @@ from translate.training.checkpoint import (
     prune_checkpoints,
     save_checkpoint,
 )
+from translate.training.ema import Ema
 from translate.training.opening import fit, fitting_together, load_gathered, load_networks, run_description
 from translate.training.run import CHECKPOINTS
 
@@ -164,16 +165,9 @@ def resume(trainer: Trainer) -> Checkpoint | None:
 def _restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     state: Any = checkpoint.state
     load_networks(trainer.game, checkpoint)
-    trainer.draws = counted(state["draws"], "draws")
-    # Checkpoints of earlier versions lack it; in these all batches had one size.
-    examples = state.get("examples", trainer.draws * trainer.pipeline.training.batch_size)
-    trainer.examples = counted(examples, "examples")
     if trainer.ema is not None:
-        updates = counted((state["ema"] or {"updates": 0})["updates"], "ema.updates")
-        trainer.ema.load_state_dict({"updates": updates}, checkpoint.weights)
-    trainer.engine.load_state_dict(state["engine"])
-    for name, run in state.get("waited", {}).items():  # checkpoints of earlier versions lack it
-        trainer.waited[name] = torch.tensor(counted(run, f"waited.{name}"), device=trainer.engine.device)
+        restore_averages(trainer.ema, checkpoint)
+    restore_place(trainer, checkpoint)
     phase = counted(state["phase"], "phase")
     trainer.set_optimizers(phase)
     if state["optimizers"].keys() != trainer.optimizers.keys():
@@ -187,6 +181,25 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
         bad |= rank.get("bad_images", {})
     trainer.stream.bad.load_state_dict(_in_root(trainer, bad))
     restore_histories(trainer, checkpoint)
+
+
+def restore_averages(ema: Ema, checkpoint: Checkpoint) -> None:
+    """The averages of the weights, and how many steps they hold."""
+    state: Any = checkpoint.state
+    updates = counted((state["ema"] or {"updates": 0})["updates"], "ema.updates")
+    ema.load_state_dict({"updates": updates}, checkpoint.weights)
+
+
+def restore_place(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    """How far a training is: in its latents and data, in the scale of its losses, and in what its turns wait for."""
+    state: Any = checkpoint.state
+    trainer.draws = counted(state["draws"], "draws")
+    # Checkpoints of earlier versions lack it; in these all batches had one size.
+    examples = state.get("examples", trainer.draws * trainer.pipeline.training.batch_size)
+    trainer.examples = counted(examples, "examples")
+    trainer.engine.load_state_dict(state["engine"])
+    for name, run in state.get("waited", {}).items():  # checkpoints of earlier versions lack it
+        trainer.waited[name] = torch.tensor(counted(run, f"waited.{name}"), device=trainer.engine.device)
 
 
 def counted(value: Any, name: str) -> int:

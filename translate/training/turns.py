@@ -10,9 +10,9 @@ import torch
 
 from translate.errors import ANYTHING, TranslateError
 from translate.optimizers import clip_weights, set_lr
-from translate.pipeline.building import Game
 from translate.pipeline.compiling import scheduled
 from translate.pipeline.evaluating import Draw, Evaluator
+from translate.pipeline.game import Game
 from translate.pipeline.measuring import Movement, gradient_norms
 from translate.training.engine import Engine
 
@@ -155,8 +155,9 @@ class TurnRunner:
                 losses.append(result.loss.detach())
             for term, value in (*result.terms.items(), *result.measured.items()):
                 sums[term] = sums[term] + value if term in sums else value
+        means = {term: value / len(parts) for term, value in sums.items()} if len(parts) > 1 else sums
         parameters = self._learning[name]
-        skip = self._skip(name, losses, {term: value / len(parts) for term, value in sums.items()})
+        skip = self._skip(name, losses, means)
         networks = {network: self.evaluator.game.trainable[network] for network in self._learn(name) if measuring}
         movement, norms = Movement(networks), dict[str, torch.Tensor]()
         left_out = self.engine.step(
@@ -172,7 +173,7 @@ class TurnRunner:
             clip_weights(parameters, settings.clip_weights, unless=left_out)
         for draw in parts:
             self.evaluator.finish_turn(draw, name)
-        values = {f"{name}.{term}": value / len(parts) if len(parts) > 1 else value for term, value in sums.items()}
+        values = {f"{name}.{term}": value for term, value in means.items()}
         values |= norms | movement.values()
         return values if skip is None else {**values, f"{name}.skipped": skip.float()}
 

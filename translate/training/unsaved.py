@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from translate.errors import PluginError
-from translate.pipeline.building import Game
+from translate.pipeline.game import Game
 
 _MODULES_OWN: Final = frozenset(vars(nn.Module())) | {"track_running_stats"}  # the last: switched by the evaluator
 _LARGE: Final = 2**16  # elements; larger tensors are compared by what torch knows of their changes

@@ -14,7 +14,8 @@ from translate import Image, Spec, Tensor
 from translate.errors import PipelineError
 from translate.exporting import export_report
 from translate.pipeline import load_pipeline
-from translate.pipeline.building import Game, build, build_meta
+from translate.pipeline.building import build, build_meta
+from translate.pipeline.game import Game
 from translate.specs import Several
 from translate.training.opening import Opened
 

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 import translate
 from translate.errors import PipelineError
 from translate.pipeline import load_pipeline
-from translate.pipeline.building import Game
 from translate.pipeline.checking import check
 from translate.pipeline.computing import evaluate
 from translate.pipeline.evaluating import Evaluator
+from translate.pipeline.game import Game
 from translate.pipeline.graph import Node
 from translate.pipeline.opening import open_dataset, open_stream
 from translate.pipeline.wrong_terms import squashing_end

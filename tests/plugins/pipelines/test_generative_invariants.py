@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from translate.errors import PipelineError
 from translate.optimizers import build_optimizer, optimizer_state
 from translate.pipeline import load_pipeline
-from translate.pipeline.building import Game
 from translate.pipeline.checking import check
 from translate.pipeline.compiling import scheduled, term_functions
 from translate.pipeline.evaluating import Evaluator
+from translate.pipeline.game import Game
 from translate.pipeline.opening import open_dataset, open_stream
 from translate.training.engine import Engine
 from translate.training.turns import LatentSource, TurnRunner

@@ -16,10 +16,10 @@ from translate import Image, Vector
 from translate.errors import Stopped
 from translate.evaluation import evaluate as measure
 from translate.pipeline import load_pipeline
-from translate.pipeline.building import Game
 from translate.pipeline.computing import evaluate
 from translate.pipeline.evaluating import Evaluator
 from translate.pipeline.expressions import parse_expression
+from translate.pipeline.game import Game
 from translate.specs import Scalar
 from translate.training import train
 from translate.training.checkpoint import load_checkpoint

@@ -14,10 +14,11 @@ import translate
 from translate.errors import PipelineError
 from translate.evaluation import evaluate as measure
 from translate.pipeline import load_pipeline
-from translate.pipeline.building import Game, build
+from translate.pipeline.building import build
 from translate.pipeline.checking import check
 from translate.pipeline.computing import evaluate
 from translate.pipeline.evaluating import Evaluator
+from translate.pipeline.game import Game
 from translate.pipeline.inference_form import inference_networks
 from translate.pipeline.opening import open_dataset
 from translate.training import train

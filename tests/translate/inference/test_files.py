@@ -230,12 +230,22 @@ def test_one_file_is_for_all_and_a_missing_partner_stops_no_other(mixed, saved, 
     ]
 
 
+def test_two_partners_of_one_name_are_a_choice_that_is_not_made(mixed, saved, tmp_path):
+    saved(tmp_path / "in/a.png", grey(50))
+    for suffix in ("png", "bmp"):
+        saved(tmp_path / f"masks/a.{suffix}", grey(5))
+    others = {"mask": tmp_path / "masks", "label": 0}
+    result = translate_files(Translator(mixed), [tmp_path / "in"], tmp_path / "out", others=others)
+    assert [reason for _, reason in result.failed] == [f"there are 2 pictures 'a' in '{tmp_path / 'masks'}'"]
+
+
 @pytest.mark.parametrize(
     ("others", "what", "fix"),
     [
         ({"label": 0}, "the input 'mask' .image, uint8. is not given", "--input mask=FOLDER"),
         ({"mask": "."}, "the input 'label' .label, int64. is not given", "--label CLASS"),
-        ({"mask": ".", "lable": 1}, "no other input 'lable'. Did you mean 'label'", None),
+        ({"mask": ".", "lable": 1}, "'lable'. Did you mean 'label'. Other inputs: mask, label.", None),
+        ({"mask": ".", "label": 1, "image": "."}, "no other input 'image'", None),
         ({"mask": "nowhere", "label": 1}, "no file or folder 'nowhere'", "give a picture"),
     ],
 )

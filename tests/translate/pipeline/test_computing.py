@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from translate.pipeline import load_pipeline
-from translate.pipeline.building import Game, build
+from translate.pipeline.building import build
 from translate.pipeline.computing import evaluate
+from translate.pipeline.game import Game
 from translate.specs import Image
 
 FIELDS = {"source": Image(1, 4, 4), "target": Image(1, 4, 4)}

@@ -40,15 +40,33 @@ class FailsAtTheEnd:
         raise ValueError(msg)
 
 
+class Hears:
+    def __init__(self) -> None:
+        self.heard = 0
+
+    @hookimpl
+    def translate_run_finished(self) -> None:
+        self.heard += 1
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_one_that_fails_at_the_end_keeps_no_other_from_hearing_of_it(manager, tmp_path, first):
+    hears = Hears()
+    observers = [hears, FailsAtTheEnd()] if first else [FailsAtTheEnd(), hears]
+    with pytest.raises(PluginError, match="cannot say goodbye"):
+        train(game({"steps": 2}), out=tmp_path / "run", manager=manager, observers=observers)
+    assert hears.heard == 1
+
+
 def test_what_ended_a_run_is_not_replaced_by_an_observer_that_fails_then(manager, tmp_path, caplog):
     with pytest.raises(Stopped, match="step 3;"):
-        train(game({"observers": []}), out=tmp_path / "run", manager=manager, observers=[StopAt(3), FailsAtTheEnd()])
+        train(game(), out=tmp_path / "run", manager=manager, observers=[StopAt(3), FailsAtTheEnd()])
     assert "cannot say goodbye" in caplog.text
 
 
 def test_at_a_good_end_its_failure_is_one(manager, tmp_path):
     with pytest.raises(PluginError, match="cannot say goodbye"):
-        train(game({"steps": 2, "observers": []}), out=tmp_path / "run", manager=manager, observers=[FailsAtTheEnd()])
+        train(game({"steps": 2}), out=tmp_path / "run", manager=manager, observers=[FailsAtTheEnd()])
 
 
 def test_a_request_at_the_last_step_leaves_a_finished_run(manager, tmp_path):

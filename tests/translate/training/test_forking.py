@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,25 @@ def test_without_a_change_it_ends_in_the_same_bits(step, manager, whole, tmp_pat
     assert json.loads((tmp_path / "new/manifest.json").read_text())["forked"] == {"run": "whole", "step": step}
 
 
+def test_the_steps_that_a_turn_has_waited_go_on_too(manager, tmp_path):
+    """Of four steps that wait in a row one is taken; where the count began anew, another one would be."""
+    turns = {"discriminators": {"skip_below": 1000.0, "most_skips": 3}, "generators": 1}
+    document = game({"steps": 10, "checkpoint_every": 2}, turns=turns)
+    train(document, out=tmp_path / "whole", manager=manager)
+    skipped = [line["discriminators.skipped"] for line in logged(tmp_path / "whole")]
+    assert skipped == [1, 1, 1, 0] * 2 + [1, 1]
+    train(document, out=tmp_path / "new", manager=manager, fork=at(tmp_path / "whole", 6))
+    assert [line["discriminators.skipped"] for line in logged(tmp_path / "new")] == skipped[6:]
+    assert same(weights(tmp_path / "new"), weights(tmp_path / "whole"))
+
+
+def test_a_checkpoint_that_stands_alone_names_no_folder(manager, whole, tmp_path):
+    shutil.copytree(at(whole, 8), tmp_path / "somebody" / "000008")
+    train(game(), out=tmp_path / "new", manager=manager, fork=tmp_path / "somebody" / "000008")
+    assert same(weights(tmp_path / "new"), weights(whole))
+    assert json.loads((tmp_path / "new/manifest.json").read_text())["forked"] == {"run": "", "step": 8}
+
+
 def test_the_other_run_stays_as_it_is(manager, whole, tmp_path):
     before = {path: path.read_bytes() for path in whole.rglob("*") if path.is_file()}
     train(game({"steps": 14}), out=tmp_path / "new", manager=manager, fork=whole)
@@ -83,7 +103,7 @@ def test_settings_are_the_new_ones_and_the_moments_go_on(manager, whole, tmp_pat
 def test_another_kind_of_optimiser_begins_anew_and_says_so(other, manager, whole, tmp_path, caplog):
     changed = game({"steps": 14, "optimizers": {**CONSTANT, "generators": other}})
     train(changed, out=tmp_path / "new", manager=manager, fork=whole)
-    assert "the optimiser of 'generators' begins anew: it was another one" in caplog.text
+    assert "the optimiser of 'generators' begins anew: what the optimiser keeps as" in caplog.text
     assert "'discriminators'" not in caplog.text
     assert moments(tmp_path / "new", 14, "discriminators") == [14]
 

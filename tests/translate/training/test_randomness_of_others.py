@@ -14,7 +14,7 @@ from toy_runs import GAME, StopAt, same, toy_manager, weights
 from translate.errors import Stopped
 from translate.generators import own_seed, seeded, undisturbed
 from translate.plugin_manager import PluginManager
-from translate.training import loop, preview, train
+from translate.training import events, preview, train
 
 DOCUMENT = restless.document(GAME)
 
@@ -64,7 +64,7 @@ def test_observers_that_draw_move_nothing(manager, tmp_path, whole):
 
 def test_our_own_observers_draw_nothing(manager, tmp_path, whole, monkeypatch):
     guarded: list[str] = []
-    monkeypatch.setattr(loop, "undisturbed", lambda: guarded.append("") or undisturbed())
+    monkeypatch.setattr(events, "undisturbed", lambda: guarded.append("") or undisturbed())
     observers = "training.observers=[terminal, metrics_file, samples, health, tensorboard]"
     train(DOCUMENT, [observers], out=tmp_path / "run", manager=manager)
     assert same(weights(tmp_path / "run"), weights(whole))
