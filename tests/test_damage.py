@@ -49,7 +49,7 @@ UNBOUNDED = re.compile(
     r"(phases\.\d+\.)?losses\.\w+\.(weight|a|b|c)|(schedules\.\w+|.*\.lr)\.(initial|final|values\.\d+)"
     r"|turns\.\w+\.skip_below(\.\w+)?|data\.value_range\.0|latents\.\w+\.value"
 )
-SAMPLE = 10
+SAMPLE = 4
 WORD = re.compile(r"[^\W\d]\w*")
 ENOUGH = 0.95
 

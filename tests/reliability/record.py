@@ -3,7 +3,7 @@
 Each harness in this folder states its result with one call of `figure`. Only the tests marked `reliability` are
 recorded; their small forms in the default suite are not.
 
-    pytest -m reliability -n 0 tests/reliability            the figures that every change is held to (minutes)
+    pytest -m reliability tests/reliability                 the figures that every change is held to (minutes)
     RELIABILITY_SIZE=bench ...                              the long form of the same tests
     RELIABILITY_SEED=5 ...                                  another seed than 0
     RELIABILITY_RECORD=1 ...                                append to docs/reliability.jsonl, draw docs/reliability.md
@@ -12,6 +12,7 @@ recorded; their small forms in the default suite are not.
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import json
 import os
 import platform
@@ -79,8 +80,10 @@ def figure(*, name: str, goal: str, values: Mapping[str, Any], seed: int, second
     }
     if os.environ.get("RELIABILITY_RECORD") and _test["marked"]:
         with RECORDS.open("a", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # of the processes of pytest-xdist one at a time, until it is closed
             file.write(json.dumps(entry) + "\n")
-        TABLE.write_text(table(read_records()), encoding="utf-8")
+            file.flush()
+            TABLE.write_text(table(read_records()), encoding="utf-8")
     return entry
 
 

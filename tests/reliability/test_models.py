@@ -20,7 +20,7 @@ from onnx_files import external
 from support_strangers import KEPT, bad, counted, in_children, outcome
 
 from translate.cli import main
-from translate.errors import ModelFileError, UsageError
+from translate.errors import DataError, ModelFileError, UsageError
 from translate.inference import Translator, modelfile
 
 COUNTS = {"ci": 2_000, "bench": 50_000}
@@ -57,7 +57,7 @@ def use(file: Path) -> None:
     """Open a file and translate a picture; that it wants other inputs now is an answer too."""
     try:
         Translator(file, threads=1)(PICTURE)
-    except UsageError as exc:
+    except (UsageError, DataError) as exc:  # of a picture of three channels, where it wants seven now
         raise ModelFileError(exc.what, where=str(file)) from exc
 
 
@@ -89,6 +89,30 @@ def test_mutants_are_refused_or_used_and_never_more(tmp_path):
 @pytest.mark.timeout(1800)
 def test_2000_mutants_are_refused_or_used_and_never_more(tmp_path):
     measured(EXPORTED, COUNTS[record.SIZE], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda model: model.graph.ClearField("output"), "it has no output"),
+        (lambda model: renamed_side(model, "height"), "a name in the file is no text"),
+    ],
+    ids=["no output", "a name that is no text"],
+)
+def test_what_a_rare_mutant_is(damage, said, tmp_path):
+    """Two of 50,000 were of these kinds."""
+    model = onnx.load(EXPORTED)
+    content = damage(model) or model.SerializeToString()
+    (tmp_path / "bad.onnx").write_bytes(content)
+    with pytest.raises(ModelFileError, match=said):
+        Translator(tmp_path / "bad.onnx", threads=1)
+
+
+def renamed_side(model: onnx.ModelProto, name: str) -> bytes:
+    """The file with a free side of a name of as many bytes that are no UTF-8."""
+    content, side = model.SerializeToString(), bytes([0x12, len(name)])  # the field `dim_param`
+    assert side + name.encode() in content
+    return content.replace(side + name.encode(), side + b"\x86" * len(name))
 
 
 def test_teeth_an_unwrapped_runtime_and_a_crash_are_seen(tmp_path):

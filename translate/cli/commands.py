@@ -25,6 +25,7 @@ COMMANDS: Final = (
     Command(name="run", target="translate.cli.run:command", summary="Translate pictures with an exported file."),
     Command(name="sample", target="translate.cli.sample:command", summary="Draw latents, make pictures of them."),
     Command(name="evaluate", target="translate.cli.evaluate:command", summary="Measure a run on held-out data."),
+    Command(name="inspect", target="translate.cli.inspect:command", summary="Show what a run or a file holds."),
     Command(name="check", target="translate.cli.check:command", summary="Check a pipeline without starting anything."),
     Command(name="show", target="translate.cli.show:command", summary="Print a pipeline with every default filled in."),
     Command(name="list", target="translate.cli.listing:command", summary="List components and pipelines."),

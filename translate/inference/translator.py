@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -110,7 +110,8 @@ class Translator:
         self._session = _open(self.file, content, threads, providers)
         self.metadata = _metadata(self.file, self._session)
         self.inputs = self._describe_inputs()
-        self.output: str = self._session.get_outputs()[0].name
+        self._made = self._first_output()
+        self.output: str = self._made.name
         self._check()
 
     @property
@@ -121,14 +122,12 @@ class Translator:
     @property
     def makes_pictures(self) -> bool:
         """Whether the output is uint8 or uint16 N x H x W x C."""
-        found = self._session.get_outputs()[0]
-        return _DTYPES.get(found.type) in _PIXELS and len(found.shape) == 4
+        return self._made.dtype in _PIXELS and len(self._made.shape) == 4
 
     @property
     def output_channels(self) -> int | None:
         """Channels of the pictures that the file makes; None where it makes none, or does not say how many."""
-        shape = self._session.get_outputs()[0].shape
-        return shape[3] if self.makes_pictures and isinstance(shape[3], int) and shape[3] > 0 else None
+        return self._made.shape[3] if self.makes_pictures else None
 
     def __call__(
         self,
@@ -179,14 +178,19 @@ class Translator:
             raise _damaged(self.file, f"its inputs are {written(described)}")
         known = {item["name"]: item for item in described}
         infos = []
-        for found in self._session.get_inputs():
+        for found in _forms(self.file, self._session.get_inputs):
             if not found.name.isprintable():
                 what = f"the file has an input of the name {written(found.name)}, which cannot be shown"
                 raise ModelFileError(what, where=str(self.file), fix="export it with other names")
-            shape = tuple(side if isinstance(side, int) and side > 0 else None for side in found.shape)
-            dtype = _DTYPES.get(found.type, found.type)
-            infos.append(input_info(found.name, dtype, shape, known.get(found.name, {}), where=str(self.file)))
+            described = known.get(found.name, {})
+            infos.append(input_info(found.name, found.dtype, found.shape, described, where=str(self.file)))
         return tuple(infos)
+
+    def _first_output(self) -> _Form:
+        made = _forms(self.file, self._session.get_outputs)
+        if not made:
+            raise ModelFileError("the file makes nothing: it has no output", where=str(self.file), fix=REMEDY)
+        return made[0]
 
     def _check(self) -> None:
         floats = [
@@ -302,6 +306,29 @@ def _open(file: Path, content: bytes | None, threads: int | None, providers: Seq
             where=str(file),
             fix="export it again; if it is newer than the installed onnxruntime: pip install --upgrade onnxruntime",
         ) from exc
+
+
+class _Form(NamedTuple):
+    """An input or output as it stands in a file: type as numpy names it, sides None where they are free."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+def _forms(file: Path, ask: Callable[[], Sequence[Any]]) -> list[_Form]:
+    """Of all inputs, or of all outputs."""
+    try:
+        return [
+            _Form(
+                found.name,
+                _DTYPES.get(found.type, found.type),
+                tuple(side if isinstance(side, int) and side > 0 else None for side in found.shape),
+            )
+            for found in ask()
+        ]
+    except UnicodeDecodeError as exc:
+        raise ModelFileError(f"a name in the file is no text ({exc})", where=str(file), fix=REMEDY) from exc
 
 
 def _metadata(file: Path, session: Any) -> dict[str, Any]:

@@ -40,8 +40,7 @@ def prepare(pipeline: Pipeline, fields: Mapping[str, Spec], catalogue: Catalogue
     """
     catalogue = catalogue or default_manager().catalogue
     game = Game(pipeline, fields, catalogue)
-    game.latents = {name: create(pipeline, use) for name, use in pipeline.latents.items()}
-    game.schedules = {name: create(pipeline, use) for name, use in pipeline.schedules.items()}
+    _create_own(game)
     for index, phase in enumerate(pipeline.phases):
         graph = Graph(pipeline, index, catalogue)
         game.graphs.append(graph)
@@ -70,6 +69,7 @@ def build(
     *,
     catalogue: Catalogue | None = None,
     only: Sequence[str] | None = None,
+    checked: Game | None = None,
 ) -> Game:
     """Build a pipeline's networks on the CPU, each initialised from (seed, its name) alone.
 
@@ -78,11 +78,12 @@ def build(
         fields: Specs of the data's fields.
         catalogue: Where operations are looked up; by default all installed plugins.
         only: Build only these networks (export needs the generator, not the discriminator).
+        checked: What `check` gave for the same pipeline and fields, whose sizes are taken over; not to be used again.
 
     Raises:
         PipelineError: Shapes do not fit, or a component refuses its settings.
     """
-    game = build_meta(pipeline, fields, catalogue=catalogue)
+    game = build_meta(pipeline, fields, catalogue=catalogue) if checked is None else _renewed(checked)
     for name in pipeline.networks if only is None else only:
         with seeded(own_seed(pipeline.training.seed, name)):
             game.networks[name] = create_network(pipeline, name, game.network_inputs[name])
@@ -92,6 +93,22 @@ def build(
     game.device = torch.device("cpu")
     game.own()
     return game
+
+
+def _renewed(checked: Game) -> Game:
+    """A game of the same graphs and sizes, without anything that its check may have left a trace in."""
+    fresh = Game(checked.pipeline, checked.fields, checked.catalogue)
+    _create_own(fresh)
+    kept = ("graphs", "term_nodes", "network_inputs", "forms", "specs")
+    for name in kept:
+        setattr(fresh, name, getattr(checked, name))
+    return fresh
+
+
+def _create_own(game: Game) -> None:
+    """Create latents and schedules."""
+    game.latents = {name: create(game.pipeline, use) for name, use in game.pipeline.latents.items()}
+    game.schedules = {name: create(game.pipeline, use) for name, use in game.pipeline.schedules.items()}
 
 
 def create_network(pipeline: Pipeline, name: str, inputs: NetworkInputs) -> nn.Module:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from translate.components import Catalogue
+from translate.components import Catalogue, Provider
 from translate.errors import PipelineError, PluginError
 
 RECORD: Final = "manifest.json"
@@ -24,6 +24,23 @@ _UNKNOWN = re.compile(
 )
 
 
+class Recorded(NamedTuple):
+    """A component as a run recorded it, and who supplied it."""
+
+    kind: str
+    name: str
+    provider: Provider
+
+
+def recorded(components: Iterable[Any]) -> Iterator[Recorded]:
+    """What is understood of recorded lines such as `generator plain: example (translate-example 1.2.3)`."""
+    for line in components:
+        match = _LINE.match(str(line))
+        if match is not None:
+            provider = Provider(match["plugin"], match["distribution"], match["version"])
+            yield Recorded(match["kind"], match["name"], provider)
+
+
 def missing_plugin(
     exc: PipelineError, components: Iterable[Any], where: str, catalogue: Catalogue
 ) -> PluginError | None:
@@ -37,26 +54,22 @@ def missing_plugin(
         where: The checkpoint or run that recorded them.
         catalogue: What is installed.
     """
-    found = [match for line in components if (match := _LINE.match(str(line)))]
-    recorded = {(match["kind"], match["name"]): match for match in found}
-    missing: dict[str, re.Match[str]] = {}
+    by_name = {(each.kind, each.name): each.provider for each in recorded(components)}
+    missing: dict[str, Provider] = {}
     for problem in exc.problems:
         unknown = _UNKNOWN.match(problem.message)
         if unknown is None:
             continue
         kind, name = unknown["kind"] or "operation", unknown["name"] or unknown["operation"]
-        if (kind, name) in recorded:
-            missing[f"{kind} '{name}'"] = recorded[kind, name]
+        if (kind, name) in by_name:
+            missing[f"{kind} '{name}'"] = by_name[kind, name]
     if not missing:
         return None
     here = {entry.provider.distribution for entry in catalogue.entries}
-    missing |= {f"{kind} '{name}'": match for (kind, name), match in recorded.items()
-                if match["distribution"] not in here}  # fmt: skip
-    parts = [
-        f"{what} is not installed: it came from {match['plugin']} ({match['distribution']} {match['version']})"
-        for what, match in missing.items()
-    ]
-    wanted = dict.fromkeys(f"{match['distribution']}=={match['version']}" for match in missing.values())
+    missing |= {f"{kind} '{name}'": provider for (kind, name), provider in by_name.items()
+                if provider.distribution not in here}  # fmt: skip
+    parts = [f"{what} is not installed: it came from {provider}" for what, provider in missing.items()]
+    wanted = dict.fromkeys(f"{provider.distribution}=={provider.version}" for provider in missing.values())
     return PluginError("; ".join(parts), where=where, fix=f"pip install {' '.join(wanted)}")
 
 

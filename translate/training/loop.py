@@ -202,10 +202,11 @@ class Trainer:
             world_size=engine.world_size,
         )
         fields = self.stream.fields
-        check(pipeline, fields, catalogue=manager.catalogue, begun=bool(find_checkpoints(folder / CHECKPOINTS)))
+        begun = bool(find_checkpoints(folder / CHECKPOINTS))
+        checked = check(pipeline, fields, catalogue=manager.catalogue, begun=begun)
         if engine.deterministic:
             rehearse(pipeline, self.stream, engine, manager.catalogue)
-        self.game: Game = build(pipeline, fields, catalogue=manager.catalogue)
+        self.game: Game = build(pipeline, fields, catalogue=manager.catalogue, checked=checked)
         self.game.device = engine.device
         engine.seed(pipeline.training.seed)
         for name, network in self.game.networks.items():

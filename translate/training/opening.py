@@ -82,7 +82,7 @@ def open_trained(path: str | Path) -> Opened:
         PluginError: A component that it needs is not installed; names what supplied it.
     """
     folder = find_checkpoint(Path(path))
-    checkpoint = _loaded(folder)
+    checkpoint = loaded(folder)
     pipeline = recorded_pipeline(checkpoint, of_run=folder != Path(path))
     with fitting_together(folder):
         fields = {name: read_spec(value, folder) for name, value in checkpoint.metadata["fields"].items()}
@@ -116,8 +116,10 @@ def find_checkpoint(path: Path) -> Path:
     found = latest_checkpoint(path / CHECKPOINTS, warn=log.warning) if (path / CHECKPOINTS).is_dir() else None
     if found is not None:
         return found
-    runs = sorted(p.name for p in path.parent.iterdir() if (p / CHECKPOINTS).is_dir()) if path.parent.is_dir() else []
-    listing = f" Runs beside it: {', '.join(runs[:8])}." if runs else ""
+    listing = ""
+    for where, folder in (("beside", path.parent), ("in", path)):
+        runs = sorted(p.name for p in folder.iterdir() if (p / CHECKPOINTS).is_dir()) if folder.is_dir() else []
+        listing = f" Runs {where} it: {', '.join(runs[:8])}." if runs else listing
     raise UsageError(
         f"'{path}' is neither a run nor a checkpoint.{listing}",
         fix="give a run's folder, such as runs/pix2pix, or a folder below its checkpoints/",
@@ -148,7 +150,12 @@ def fitting_together(folder: Path) -> Iterator[None]:
         raise ModelFileError(what, where=str(folder), fix=_OTHER_CHECKPOINT) from exc
 
 
-def _loaded(folder: Path) -> Checkpoint:
+def loaded(folder: Path) -> Checkpoint:
+    """A checkpoint without what only a training needs.
+
+    Raises:
+        ModelFileError: It is damaged; names an intact one beside it.
+    """
     try:
         return load_checkpoint(folder, state=False)
     except ModelFileError as exc:
@@ -200,6 +207,7 @@ def recorded_pipeline(checkpoint: Checkpoint, *, of_run: bool = False) -> Pipeli
             exc, made_with if isinstance(made_with, list) else (), str(checkpoint.path), default_manager().catalogue
         )
         if missing is not None:
+            missing.fix = f"{missing.fix} (what else it holds: translate inspect {checkpoint.path})"
             raise missing from exc
         unknown = [p for p in exc.problems if "Available:" in p.message or "is not a" in p.message]
         if unknown:

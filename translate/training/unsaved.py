@@ -54,9 +54,10 @@ class StateWatch:
     def look(self) -> None:
         """Compare everything with the look before; what changed is remembered for `check`."""
         for label, root, saves in self._roots():
+            known = _saved_storages(root) if saves else frozenset[int]()
             for name, value in _parts(root, saved=saves):
                 key = (label, name)
-                before, now = self._seen.get(key), _look(value, _saved_storages(root) if saves else frozenset())
+                before, now = self._seen.get(key), _look(value, known)
                 if before is not None and label not in self._lost and _differs(before, now):
                     self._lost[label] = name
                 self._seen[key] = now

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field
 
 from translate import hookimpl
+from translate.errors import NumbersError
 from translate.notices import Notice
 from translate_plugins.observers.health_advice import Settings, advice
 from translate_plugins.observers.health_judge import Change, Finding, Judge, Known
@@ -37,10 +38,15 @@ class Health:
 
     Args:
         window: Logged steps that a judgment is based on. Fewer find more, and raise more false alarms.
+        on_divergence: What follows where something is wrong: say = it is said, and the training goes on; stop = the
+            training ends with exit code 7, its last checkpoint kept. Values that are not finite are left to
+            `training.patience`.
     """
 
-    def __init__(self, *, window: Annotated[int, Field(ge=3)] = 10) -> None:
-        self._window = window
+    def __init__(
+        self, *, window: Annotated[int, Field(ge=3)] = 10, on_divergence: Literal["say", "stop"] = "say"
+    ) -> None:
+        self._window, self._stops = window, on_divergence == "stop"
         self._judge: Judge | None = None
         self._settings: Settings | None = None
         self._shown: dict[str, tuple[str, str]] = {}
@@ -104,6 +110,21 @@ class Health:
             run.tell(
                 step,
                 Notice(source=SOURCE, kind=finding.kind, about=finding.about, state=state, text=text, advice=said),
+            )
+        if self._stops:
+            self._end(run, step)
+
+    def _end(self, run: Run, step: int) -> None:
+        """End the training while something is wrong, also what was so before a run went on."""
+        assert self._judge is not None
+        assert self._settings is not None
+        ill = [finding for finding in self._judge.active.values() if finding.kind != "not_finite"]
+        if ill:
+            tried = "; or ".join(advice(ill[0], self._settings))
+            raise NumbersError(
+                f"the training has gone wrong (seen at step {step}): {'; '.join(finding.text for finding in ill)}",
+                where=str(run.folder),
+                fix=f"begin a new run (--out NEW) with {tried}. To let it go on: health without on_divergence: stop",
             )
 
     def _note(self, step: int, change: Change) -> int:

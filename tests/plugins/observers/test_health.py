@@ -502,6 +502,27 @@ def test_where_batches_are_small_the_previews_are_judged(tmp_path, manager):
     assert run(cured, tmp_path / "cured", manager) == []
 
 
+def test_where_it_is_asked_to_a_divergence_ends_the_training(tmp_path, manager):
+    """With exit code 7, and again when the run goes on; not where it is only said, nor in a healthy run."""
+    observers = ("training/observers", ["metrics_file", {"observer": "health", "on_divergence": "stop"}])
+    ill = changed(RING, *SICK["constant generator"][0], observers, ("training/checkpoint_every", 50))
+    with pytest.raises(NumbersError, match=r"gone wrong \(seen at step \d+\): the outputs .* nearly alike") as caught:
+        train(ill, out=tmp_path / "ill", manager=manager)
+    assert caught.value.exit_code == 7
+    assert "training.optimizers.generators.lr" in (caught.value.fix or "")
+    entries = said(tmp_path / "ill")
+    assert [entry["state"] for entry in entries] == ["began", "summary"]
+    last = entries[0]["step"]
+    assert int(caught.value.what.partition("step ")[2].partition(")")[0]) == last < 300
+
+    goes_on = changed(ill, ("training/observers", ["metrics_file", "health"]), ("training/steps", last + 10))
+    train(goes_on, out=tmp_path / "ill", manager=manager)
+    with pytest.raises(NumbersError, match=f"seen at step {last + 20}"):  # it was so before
+        train(changed(ill, ("training/steps", last + 20)), out=tmp_path / "ill", manager=manager)
+
+    train(changed(RING, observers), out=tmp_path / "healthy", manager=manager)
+
+
 # -- what it costs and leaves ------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,178 @@
+"""`translate inspect RUN`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from translate.cli.tables import print_table
+from translate.errors import UsageError
+from translate.foreign import printable, refuse_pickled
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from translate.training.inventory import ComponentInside, Inventory
+
+_TENSORS = ("TENSOR", "TYPE", "SHAPE")
+
+
+def command(
+    path: Annotated[
+        Path, typer.Argument(help="A run, one of its checkpoints, an .onnx or a .safetensors file.", metavar="PATH")
+    ],
+    *,
+    tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor of a run or checkpoint.")] = False,
+) -> None:
+    """Show what a run, a checkpoint or a file of weights holds. Nothing of it is built, and no plugin is needed.
+
+    Of a run: the newest intact checkpoint, its networks, and every component with who supplied it and what to install
+    where it is missing. Of an exported file: what it takes and makes.
+    """
+    if path.is_file():
+        _show_file(path)
+        return
+    from translate.pictures import shown
+    from translate.plugin_manager import default_manager
+    from translate.training.inventory import take_inventory
+
+    inventory = take_inventory(path, default_manager().catalogue)
+    typer.echo(f"{shown(inventory.path)}: intact")
+    _show_facts(_facts_of(inventory))
+    typer.echo()
+    print_table(
+        ("NETWORK", "TENSORS", "VALUES", "AVERAGE", "COMPONENT"),
+        [
+            (
+                part.name,
+                str(len(part.tensors)),
+                f"{part.values:,}",
+                "yes" if part.is_averaged else "no",
+                printable(part.component),
+            )
+            for part in inventory.networks
+        ],
+    )
+    typer.echo()
+    print_table(
+        ("COMPONENT", "SUPPLIED BY", "HERE"),
+        [
+            *(
+                (f"{each.recorded.kind} {each.recorded.name}", str(each.recorded.provider), _here(each))
+                for each in inventory.components
+            ),
+            *((printable(line, 80), "no distribution", "unknown") for line in inventory.unnamed),
+        ],
+    )
+    if inventory.missing:
+        typer.echo(f"\nto open it: pip install {' '.join(inventory.missing)}")
+    if tensors:
+        typer.echo()
+        rows = [row for part in inventory.networks for row in _rows(part.tensors, prefix=f"{part.name}/")]
+        print_table(_TENSORS, rows)
+
+
+def _facts_of(inventory: Inventory) -> dict[str, str]:
+    run = inventory.run
+    versions = {"translate-images": run.get("translate"), "Python": run.get("python"), **(run.get("versions") or {})}
+    data = run.get("data")
+    examples = data.get("examples") if isinstance(data, Mapping) else None
+    others = ", ".join(str(step) for step in inventory.steps if step != inventory.step)
+    return {
+        "step": f"{inventory.step}{f' (others: {others})' if others else ''}",
+        "pipeline": ": ".join(filter(None, [inventory.pipeline, inventory.description])),
+        "seed": str(run.get("seed", "")),
+        "data": f"{examples} examples" if examples is not None else "",
+        "made with": ", ".join(f"{name} {version}" for name, version in versions.items() if version),
+    }
+
+
+def _here(component: ComponentInside) -> str:
+    if component.here is None:
+        return "no"
+    same = component.here.version == component.recorded.provider.version
+    return "yes" if same else f"yes, {component.here.version}"
+
+
+def _show_file(path: Path) -> None:
+    from translate.pictures import shown
+
+    if path.suffix == ".onnx":
+        _show_onnx(path)
+    elif path.suffix == ".safetensors":
+        from translate.training.tensorfile import read_tensors
+
+        found, entries = read_tensors(path)
+        typer.echo(f"{shown(path)}: {path.stat().st_size / 1e6:.1f} MB")
+        _show_facts({printable(name, 40): text for name, text in entries.items() if name != "networks"})
+        typer.echo()
+        print_table(_TENSORS, list(_rows(found)))
+    else:
+        refuse_pickled(path)
+        raise UsageError(
+            f"'{shown(path)}' is no run, checkpoint, .onnx or .safetensors file",
+            fix="give a run's folder, such as runs/demo",
+        )
+
+
+def _show_onnx(path: Path) -> None:
+    from translate.inference import Translator
+    from translate.pictures import shown
+
+    translator = Translator(path)
+    known = translator.metadata
+    verified = known.get("verification")
+    difference = verified.get("largest_difference") if isinstance(verified, Mapping) else None
+    typer.echo(f"{shown(path)}: {path.stat().st_size / 1e6:.1f} MB")
+    _show_facts(
+        {
+            "made by": str(known.get("created_by", "")),
+            "export": str(known.get("export", "")),
+            "pipeline": str(known.get("description", "")),
+            "step": str(known.get("step", "")),
+            "sizes": _sizes(known),
+            "verified": f"differs from PyTorch by at most {difference:.3g} {verified.get('unit', '')}"
+            if isinstance(difference, int | float) and isinstance(verified, Mapping)
+            else "",
+        }
+    )
+    typer.echo()
+    rows = [
+        (info.name, info.kind, info.dtype, _shape(info.shape), _meaning(info.law, info.classes))
+        for info in translator.inputs
+    ]
+    print_table(("INPUT", "KIND", "TYPE", "SHAPE", "MEANING"), rows)
+    typer.echo(f"\noutput: {printable(translator.output)}" + (", a picture" if translator.makes_pictures else ""))
+
+
+def _sizes(known: Mapping[str, Any]) -> str:
+    free = known.get("dynamic_axes")
+    if not isinstance(free, list):
+        return ""
+    divisor = f", sides divisible by {known['size_divisor']}" if "height" in free else ""
+    return f"free: {', '.join(map(str, free)) or 'none'}{divisor}"
+
+
+def _meaning(law: Mapping[str, Any] | None, classes: int | None) -> str:
+    if law is not None:
+        return printable("drawn: " + ", ".join(f"{key} {value}" for key, value in law.items()))
+    return "" if classes is None else f"one of {classes} classes"
+
+
+def _shape(shape: Iterable[int | None]) -> str:
+    return " x ".join("any" if side is None else str(side) for side in shape) or "1 value"
+
+
+def _rows(tensors: Mapping[str, Tensor], prefix: str = "") -> Iterable[tuple[str, str, str]]:
+    for name, tensor in tensors.items():
+        yield printable(f"{prefix}{name}"), str(tensor.dtype).removeprefix("torch."), _shape(tensor.shape)
+
+
+def _show_facts(facts: Mapping[str, str]) -> None:
+    width = max(map(len, facts), default=0)
+    for name, text in facts.items():
+        if text:
+            typer.echo(f"{name:<{width}}  {printable(text)}")
