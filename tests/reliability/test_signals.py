@@ -23,7 +23,7 @@ import yaml
 from support_ends import MOST_LINES, end, whole
 from support_forks import TOY, Child, command, run, spread, start, write_toy
 
-from translate.training.loop import PATIENCE
+from translate.training.feed import PATIENCE
 
 STEPS, LONGEST = 8, 5.0
 CODES = {"SIGTERM": 75, "SIGUSR1": 75, "SIGINT": 130}
@@ -58,6 +58,7 @@ def fire_at(phase: str, step: int, name: str) -> Callable[[], None]:
         import translate.exporting.exporter as exporter
         import translate.pipeline
         from translate.training import files, loop
+        from translate.training.feed import Feed
 
         trainer, counted = loop.Trainer, Counter[str]()
         if phase == "waiting for data":
@@ -72,7 +73,7 @@ def fire_at(phase: str, step: int, name: str) -> Callable[[], None]:
             "checking": (loop, "check", lambda *_, **__: True),
             "first preview": (loop.Preview, "pictures", lambda _, __, at: at == 0),
             "resuming": (loop, "resume", lambda *_: True),
-            "waiting for data": (trainer, "_next_batch", lambda _: nth("batch", step + 1)),
+            "waiting for data": (Feed, "next", lambda _: nth("batch", step + 1)),
             "step": (loop.TurnRunner, "iterate", lambda _, at, **__: at == step - 1),
             "between turns": (loop.Engine, "step", lambda *_, **__: nth("turn", 2 * step)),
             "logging": (trainer, "_log", lambda _, at, *__: at == step),

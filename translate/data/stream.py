@@ -8,7 +8,7 @@ that a training resumes anywhere by a number.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 import torch
 
@@ -19,6 +19,8 @@ from translate.data.workers import Workers
 from translate.specs import Spec
 
 __all__ = ["Stream", "StreamSettings"]
+
+Batches = Generator[dict[str, torch.Tensor], None, None]
 
 
 class Stream:
@@ -69,7 +71,7 @@ class Stream:
 
     def batches(
         self, position: int = 0, batch_size: int | None = None, *, leave: Callable[[], bool] = lambda: False
-    ) -> Iterator[dict[str, torch.Tensor]]:
+    ) -> Batches:
         """All batches from a position on, without end unless it is asked to leave.
 
         Closing the iterator (`close()`, or losing the last reference) ends its worker processes.
@@ -99,12 +101,12 @@ class Stream:
         for start in itertools.count(position + self._rank * share, batch_size):
             yield list(range(start, start + share))
 
-    def _here(self, batches: Iterator[list[int]]) -> Iterator[dict[str, torch.Tensor]]:
+    def _here(self, batches: Iterator[list[int]]) -> Batches:
         for positions in batches:
             batch = self._examples.batch_at(positions)
             yield self._finished(Prepared(batch, self._examples.take_bad()))
 
-    def _by_workers(self, batches: Iterator[list[int]], leave: Callable[[], bool]) -> Iterator[dict[str, torch.Tensor]]:
+    def _by_workers(self, batches: Iterator[list[int]], leave: Callable[[], bool]) -> Batches:
         workers = Workers(self._examples, batches, leave)
         try:
             while (found := workers.next()) is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -10,12 +9,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 
 from translate.data.stream import Stream
-from translate.errors import MachineError, NumbersError, PluginError, TranslateError
+from translate.errors import NumbersError, PluginError, TranslateError
 from translate.optimizers import build_optimizer
 from translate.pipeline.building import build
 from translate.pipeline.checking import check
@@ -35,11 +34,11 @@ from translate.training.data_list import check_examples, list_examples, write_ex
 from translate.training.ema import Ema
 from translate.training.engine import Engine, translated_errors
 from translate.training.events import Events
+from translate.training.feed import Feed, GaveUp
 from translate.training.lock import RunLock
 from translate.training.preview import Preview
 from translate.training.rehearsal import rehearse
 from translate.training.run import (
-    BAD_IMAGES,
     CHECKPOINTS,
     Run,
     describe_run,
@@ -47,7 +46,6 @@ from translate.training.run import (
     write_how_used,
     write_manifest,
     write_pipeline,
-    write_text,
 )
 from translate.training.skips import SkipWatch
 from translate.training.space import check_space
@@ -55,14 +53,7 @@ from translate.training.state import restore_random, resume, save
 from translate.training.turns import LatentSource, TurnRunner
 from translate.training.unsaved import StateWatch
 
-PATIENCE: Final = 3.0
-"""Seconds that a batch is waited for after a request to stop where an iteration that is begun would be lost."""
-
 log = logging.getLogger(__name__)
-
-
-class _GaveUp(Exception):  # noqa: N818  # control flow of the loop below, never seen outside
-    """The wait for a batch was given up, as a request to stop came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,18 +185,19 @@ class Trainer:
         self.pipeline, self.folder, self.engine, self.stop = pipeline, folder, engine, stop
         self._manager, self._extra = manager, observers
         self._dataset = dataset = open_dataset(pipeline, "train")
-        self.stream = Stream(
+        stream = Stream(
             dataset,
             stream_settings(pipeline),
             batch_size=pipeline.training.batch_size,
             rank=engine.rank,
             world_size=engine.world_size,
         )
-        fields = self.stream.fields
+        self.feed = Feed(stream, pipeline, folder, engine, stop)
+        fields = stream.fields
         begun = bool(find_checkpoints(folder / CHECKPOINTS))
         checked = check(pipeline, fields, catalogue=manager.catalogue, begun=begun)
         if engine.deterministic:
-            rehearse(pipeline, self.stream, engine, manager.catalogue)
+            rehearse(pipeline, stream, engine, manager.catalogue)
         self.game: Game = build(pipeline, fields, catalogue=manager.catalogue, checked=checked)
         self.game.device = engine.device
         engine.seed(pipeline.training.seed)
@@ -225,17 +217,12 @@ class Trainer:
         self._fork, self._accept_data_change = fork, accept_data_change
         self.rescued = False  # an iteration failed half-way, and what is saved may hold a part of it
         self.draws = 0
-        self._listed_bad = 0
-        self.examples = 0  # drawn so far over all processes: the position in the data
-        self._begun_at = 0  # the position where the iteration began
-        self._asked: float | None = None  # when a request to stop was first heard in a wait for a batch
         self._skips = SkipWatch(self.game, engine)
         self.kept = StateWatch(self.game)
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.waited: dict[str, torch.Tensor] = {}
         self._optimizer_of: dict[str, tuple[Any, ...]] = {}
         self._optimized = -1  # the phase whose optimisers they are
-        self._batches: Iterator[dict[str, torch.Tensor]] | None = None
         nodes = [node for graph in self.game.graphs for node in graph.nodes]
         self.description = describe_run(pipeline, dataset, [node.operation[0] for node in nodes if node.operation])
         self.runner: TurnRunner | None = None
@@ -252,7 +239,7 @@ class Trainer:
         forked: Checkpoint | None = None
         if checkpoint is None and self._fork is not None:
             checkpoint = forked = forking.fork(self, self._fork)
-        self._listed_bad = len(self.stream.bad)
+        self.feed.know_bad()
         start = checkpoint.step if checkpoint else 0
         self._done = start
         if checkpoint is not None and start >= steps:
@@ -279,7 +266,7 @@ class Trainer:
             reason = {75: "stopped", 130: "interrupted"}.get(exc.exit_code, "failed")
             raise
         finally:
-            self._close_data()
+            self.feed.close()
             self._events.finish(step, reason)
         assert self._saved is not None
         return TrainingResult(self.folder, steps, self._saved, is_main=self.engine.is_main)
@@ -298,9 +285,9 @@ class Trainer:
             write_manifest(self.folder, self.description)
             if self.pipeline.training.preview_every:
                 try:
-                    self._preview = Preview(self.game, self.stream, self.engine.device)
+                    self._preview = Preview(self.game, self.feed.stream, self.engine.device)
                 finally:
-                    self._list_bad()
+                    self.feed.list_bad()
         self._events.tell("translate_run_started")
 
     def _iterations(self, start: int, steps: int) -> Iterator[int]:
@@ -314,13 +301,13 @@ class Trainer:
             assert self.runner is not None
             done = step + 1
             logs = done % keys.log_every == 0 or done in {1, steps}  # never by where it went on: see MetricsFile
-            self._begun_at = self.examples
+            self.feed.begin_iteration()
             try:
                 values = self.runner.iterate(step, measuring=logs)
-            except _GaveUp:
+            except GaveUp:
                 raise self._stopped_waiting(step) from None
             except PluginError as exc:
-                self.examples = self._begun_at
+                self.feed.rewind()
                 raise self._component_failed(step, exc) from exc.__cause__
             self._done = done
             self._skips.note(done, values)
@@ -371,18 +358,13 @@ class Trainer:
         Before an iteration's first batch, what the iterations before learnt is saved. Later, and with several processes
         (the others may be in the middle of an exchange, which the end of this one ends), the iteration is lost.
         """
-        if not self._is_between_iterations:
+        if not self.feed.is_between_iterations:
             return self.stop.error(step, f"step {step + 1} waited for data and is lost; {self._kept}")
         if step == self._run.start_step:
             return self.stop.error(None)
         if not self._is_saved(step):
             self._save(step)
         return self.stop.error(step)
-
-    @property
-    def _is_between_iterations(self) -> bool:
-        """Whether this process alone can save, in a wait for a batch."""
-        return self.examples == self._begun_at and self.engine.world_size == 1
 
     @property
     def _kept(self) -> str:
@@ -413,15 +395,13 @@ class Trainer:
         for name, loss in evaluator.loss_objects().items():
             self.kept.add(f"loss '{name}'", loss)
         self.kept.look()
-        if phase.batch_size != self.latents.count:
-            self._close_data()
-            self.latents.count = phase.batch_size
+        self.feed.batch_size = self.latents.count = phase.batch_size
         self.phase = index
         self.runner = TurnRunner(
             evaluator,
             self.engine,
             {name: self.optimizers[name] for name in phase.turns},
-            self._next_batch,
+            self.feed.next,
             self.latents,
             keys.accumulate,
             self.draws,
@@ -454,61 +434,12 @@ class Trainer:
             self._optimizer_of[name] = identity
         self.optimizers = kept
 
-    def _next_batch(self) -> Mapping[str, torch.Tensor]:
-        if self._batches is None:
-            self._batches = self.stream.batches(self.examples, self.latents.count, leave=self._gives_up)
-        try:
-            batch = next(self._batches, None)
-        except BaseException:
-            self._share_bad()
-            raise
-        if batch is None:  # the other processes need not be here
-            raise _GaveUp
-        self._share_bad()
-        self.examples += self.latents.count
-        return {name: value.to(self.engine.device, non_blocking=True) for name, value in batch.items()}
-
-    def _gives_up(self) -> bool:
-        """Whether a batch is waited for no longer: see `_stopped_waiting`."""
-        self.stop.end_after(self.pipeline.training.stop_after)
-        if self.stop.requested is None:
-            return False
-        if self._asked is None:
-            self._asked = time.monotonic()
-        return self._is_between_iterations or time.monotonic() - self._asked >= PATIENCE
-
-    def _share_bad(self) -> None:
-        """Have all processes know and judge what any of them left out of this batch; all call it."""
-        bad = self.stream.bad
-        if self.pipeline.data.on_bad_image == "skip" and self.engine.any(bool(bad.news)):
-            bad.unite(self.engine.gather_objects(bad.news))
-            self._list_bad()
-            bad.check()
-
-    def _list_bad(self) -> None:
-        """List in the run's folder what was left out of the data, and say what is new."""
-        bad = self.stream.bad
-        if len(bad) == self._listed_bad or not self.engine.is_main:
-            return
-        for where, what in list(bad.found.items())[self._listed_bad :]:
-            log.warning("left out of the data: %s: %s", where, what)
-        self._listed_bad = len(bad)
-        try:
-            write_text(self.folder / BAD_IMAGES, json.dumps(bad.report(), indent=1) + "\n")
-        except MachineError as exc:  # the list is not worth the run; checkpoints hold it too
-            log.warning("%s cannot be written (%s); the training goes on", self.folder / BAD_IMAGES, exc.what)
-
-    def _close_data(self) -> None:
-        if self._batches is not None:
-            self._batches.close()  # type: ignore[attr-defined]
-            self._batches = None
-
     # -- what is seen -----------------------------------------------------------------------------------------------
 
     def _doing(self) -> str:
         """What runs out of memory, where it does."""
         phase = self.pipeline.phases[max(self.phase, 0)]
-        sizes = [(spec.height, spec.width) for spec in self.stream.fields.values() if isinstance(spec, Image)]
+        sizes = [(spec.height, spec.width) for spec in self.feed.stream.fields.values() if isinstance(spec, Image)]
         at = " at {}x{}".format(*max(sizes)) if sizes else ""
         return f"training, step {self._done + 1}, in batches of {phase.batch_size}{at} on {self.engine.device.type}"
 

@@ -54,7 +54,7 @@ def save(trainer: Trainer, step: int) -> Path:
         "sites": {key: map_tensors(torch.Tensor.cpu, dict(module.state_dict())) for key, module in game.sites.items()},
         "networks": {name: _besides_weights(network) for name, network in game.networks.items()} if engine.rank else {},
         "rng": engine.rng_state(),
-        "bad_images": _below_root(trainer, trainer.stream.bad.state_dict()),
+        "bad_images": _below_root(trainer, trainer.feed.stream.bad.state_dict()),
     }
     ranks = engine.gather_objects(own)
     folder = trainer.folder / CHECKPOINTS
@@ -78,7 +78,7 @@ def _write(trainer: Trainer, step: int, ranks: list[Any]) -> None:
         weights |= trainer.ema.weights()
     state = {
         "draws": trainer.draws,
-        "examples": trainer.examples,
+        "examples": trainer.feed.examples,
         "phase": trainer.phase,
         "waited": {name: int(run) for name, run in trainer.waited.items()},
         "optimizers": {name: optimizer_state(optimizer) for name, optimizer in trainer.optimizers.items()},
@@ -116,7 +116,7 @@ def _metadata(trainer: Trainer) -> dict[str, Any]:
     return {
         "pipeline": without_paths(trainer.pipeline.resolved, trainer.pipeline.dataset),
         "name": trainer.pipeline.name,
-        "fields": {name: spec.as_dict() for name, spec in trainer.stream.fields.items()},
+        "fields": {name: spec.as_dict() for name, spec in trainer.feed.stream.fields.items()},
         "run": {key: value for key, value in trainer.description.items() if key != "command"},
         **_circumstances(trainer),
         **({"rescued": True} if trainer.rescued else {}),
@@ -179,7 +179,7 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     bad: dict[str, str] = {}
     for rank in state["ranks"]:  # checkpoints of earlier versions lack it, or hold another part in each
         bad |= rank.get("bad_images", {})
-    trainer.stream.bad.load_state_dict(_in_root(trainer, bad))
+    trainer.feed.stream.bad.load_state_dict(_in_root(trainer, bad))
     restore_histories(trainer, checkpoint)
 
 
@@ -196,7 +196,7 @@ def restore_place(trainer: Trainer, checkpoint: Checkpoint) -> None:
     trainer.draws = counted(state["draws"], "draws")
     # Checkpoints of earlier versions lack it; in these all batches had one size.
     examples = state.get("examples", trainer.draws * trainer.pipeline.training.batch_size)
-    trainer.examples = counted(examples, "examples")
+    trainer.feed.examples = counted(examples, "examples")
     trainer.engine.load_state_dict(state["engine"])
     for name, run in state.get("waited", {}).items():  # checkpoints of earlier versions lack it
         trainer.waited[name] = torch.tensor(counted(run, f"waited.{name}"), device=trainer.engine.device)

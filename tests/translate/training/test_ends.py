@@ -11,7 +11,7 @@ from toy_runs import StopAt, game, toy_manager
 from translate import hookimpl
 from translate.errors import MachineError, PluginError, Stopped
 from translate.plugin_manager import PluginManager
-from translate.training import loop, train
+from translate.training import feed, loop, train
 from translate.training.run import BAD_IMAGES
 
 
@@ -74,7 +74,7 @@ def test_a_request_at_the_last_step_leaves_a_finished_run(manager, tmp_path):
 
 
 def test_a_disk_that_has_no_room_for_the_list_of_bad_pictures_only_warns(manager, tmp_path, monkeypatch, caplog):
-    write = loop.write_text
+    write = feed.write_text
 
     def full(path: Any, text: str) -> None:
         if path.name == BAD_IMAGES:
@@ -84,12 +84,12 @@ def test_a_disk_that_has_no_room_for_the_list_of_bad_pictures_only_warns(manager
     class FindsOne:
         @hookimpl
         def translate_run_started(self) -> None:
-            trainers[0].stream.bad.found["a.png"] = "broken"
-            trainers[0]._list_bad()
+            trainers[0].feed.stream.bad.found["a.png"] = "broken"
+            trainers[0].feed.list_bad()
 
     trainers: list[loop.Trainer] = []
     begin = loop.Trainer._begin
     monkeypatch.setattr(loop.Trainer, "_begin", lambda self: (trainers.append(self), begin(self))[1])
-    monkeypatch.setattr(loop, "write_text", full)
+    monkeypatch.setattr(feed, "write_text", full)
     assert train(game({"steps": 2}), out=tmp_path / "run", manager=manager, observers=[FindsOne()]).step == 2
     assert "bad_images.json cannot be written (the disk is full); the training goes on" in caplog.text

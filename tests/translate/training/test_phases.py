@@ -12,8 +12,9 @@ from toy_runs import StopAt, game, toy_manager
 from translate.errors import PipelineError, Stopped
 from translate.pipeline import load_pipeline
 from translate.plugin_manager import PluginManager
-from translate.training import loop, train
+from translate.training import train
 from translate.training.checkpoint import find_checkpoints, load_checkpoint
+from translate.training.feed import Feed
 
 SIZES = [4] * 3 + [6] * 4 + [2] * 3
 """Of the batch of each step."""
@@ -36,14 +37,14 @@ def manager() -> PluginManager:
 def batches(monkeypatch) -> list[torch.Tensor]:
     """The batches that trainings take, in order."""
     taken: list[torch.Tensor] = []
-    original = loop.Trainer._next_batch
+    original = Feed.next
 
-    def recorded(trainer: loop.Trainer) -> Any:
-        batch = original(trainer)
+    def recorded(feed: Feed) -> Any:
+        batch = original(feed)
         taken.append(batch["source"].clone())
         return batch
 
-    monkeypatch.setattr(loop.Trainer, "_next_batch", recorded)
+    monkeypatch.setattr(Feed, "next", recorded)
     return taken
 
 
