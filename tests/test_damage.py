@@ -49,7 +49,7 @@ UNBOUNDED = re.compile(
     r"(phases\.\d+\.)?losses\.\w+\.(weight|a|b|c)|(schedules\.\w+|.*\.lr)\.(initial|final|values\.\d+)"
     r"|turns\.\w+\.skip_below(\.\w+)?|data\.value_range\.0|latents\.\w+\.value"
 )
-SAMPLE = 4
+SAMPLE = 10
 WORD = re.compile(r"[^\W\d]\w*")
 ENOUGH = 0.95
 
@@ -73,6 +73,25 @@ class Damage:
     line: int
     right: str | None = None
     legal: bool = False
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A damage that is not done yet: of thousands only a few may be wanted."""
+
+    what: str
+    data: dict[str, Any]
+    path: PathOf
+    change: Callable[[Any, Any], Any]
+    right: str | None = None
+    legal: bool = False
+
+    def done(self) -> Damage:
+        """Do it."""
+        text = dump(changed(self.data, self.path, self.change))
+        pairs = zip(dump(self.data).splitlines(), text.splitlines(), strict=False)
+        line = next(number for number, (before, after) in enumerate(pairs, 1) if before != after)
+        return Damage(self.what, text, line, self.right, self.legal)
 
 
 @dataclass(frozen=True)
@@ -126,7 +145,7 @@ def replaced(container: Any, key: Any, *, new: Any) -> Any:
     return container
 
 
-def damages(pipeline: Pipeline, data: dict[str, Any], name: str) -> Iterator[Damage]:
+def damages(pipeline: Pipeline, data: dict[str, Any], name: str) -> Iterator[Planned]:
     for path, value in places(data):
         dotted = ".".join(map(str, path))
         chance = random.Random(f"{name} {dotted}")
@@ -138,17 +157,17 @@ def damages(pipeline: Pipeline, data: dict[str, Any], name: str) -> Iterator[Dam
             wrong: list[Any] = ["many"] if isinstance(value, bool) else ["many", type(value)(-1_000_000_007)]
             for new in wrong:
                 legal = new != "many" and bool(UNBOUNDED.fullmatch(dotted))
-                yield make(f"{dotted} = {new}", data, path, partial(replaced, new=new), legal=legal)
+                yield Planned(f"{dotted} = {new}", data, path, partial(replaced, new=new), legal=legal)
 
 
-def damaged_key(pipeline: Pipeline, data: dict[str, Any], path: PathOf, chance: random.Random) -> Damage:
+def damaged_key(pipeline: Pipeline, data: dict[str, Any], path: PathOf, chance: random.Random) -> Planned:
     key = str(path[-1])
     above = ".".join(str(part) for part in path[:-1] if part != "phases" and not isinstance(part, int))
     new = slip(key, chance, {other[-1] for other, _ in places(data) if other[:-1] == path[:-1]})
     change, what = partial(renamed, new=new), f"{'.'.join(map(str, path))} -> {new}"
     if above in FREE_NAMES:
-        return make(what, data, path, change, legal=not is_referred_to(pipeline, above, key))
-    return make(what, data, path, change, right=key)
+        return Planned(what, data, path, change, legal=not is_referred_to(pipeline, above, key))
+    return Planned(what, data, path, change, right=key)
 
 
 def is_referred_to(pipeline: Pipeline, section: str, name: str) -> bool:
@@ -166,28 +185,13 @@ def is_referred_to(pipeline: Pipeline, section: str, name: str) -> bool:
     return name in referring.get(section, ())
 
 
-def damaged_names(data: dict[str, Any], path: PathOf, value: str, chance: random.Random) -> Iterator[Damage]:
+def damaged_names(data: dict[str, Any], path: PathOf, value: str, chance: random.Random) -> Iterator[Planned]:
     defined = {name for section in NAMING for name in data.get(section) or ()}
     for word in WORD.finditer(value):
         new = slip(word.group(), chance, defined)  # G_ab for G_ba is a mistake too, but nobody can tell
         text = value[: word.start()] + new + value[word.end() :]
         change = partial(replaced, new=text)
-        yield make(f"{'.'.join(map(str, path))} = {text}", data, path, change, right=word.group())
-
-
-def make(
-    what: str,
-    data: dict[str, Any],
-    path: PathOf,
-    change: Callable[[Any, Any], Any],
-    *,
-    right: str | None = None,
-    legal: bool = False,
-) -> Damage:
-    text = dump(changed(data, path, change))
-    pairs = zip(dump(data).splitlines(), text.splitlines(), strict=False)
-    line = next(number for number, (before, after) in enumerate(pairs, 1) if before != after)
-    return Damage(what, text, line, right, legal)
+        yield Planned(f"{'.'.join(map(str, path))} = {text}", data, path, change, right=word.group())
 
 
 # -- trying -----------------------------------------------------------------------------------------------------------
@@ -233,10 +237,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def outcomes(folder: Path) -> Callable[..., list[Outcome]]:
     @cache
     def of(name: str, sample: int | None = SAMPLE) -> list[Outcome]:
-        listed = [damage for text in texts(name) for damage in damages(*text, name)]
+        listed = [planned for text in texts(name) for planned in damages(*text, name)]
         if sample is not None:
             listed = random.Random(name).sample(listed, min(sample, len(listed)))
-        return [attempt(damage, folder / "damaged.yaml") for damage in listed]
+        return [attempt(planned.done(), folder / "damaged.yaml") for planned in listed]
 
     def texts(name: str) -> Iterator[tuple[Pipeline, dict[str, Any]]]:
         """The pipeline, resolved and as shipped; where the user must say where the data is, it is said."""

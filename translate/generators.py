@@ -23,7 +23,10 @@ def seed_all(seed: int, rank: int = 0) -> None:
     )
     random.seed(own)
     np.random.seed(own % 2**32)  # noqa: NPY002 - other people's components may draw from it
-    torch.manual_seed(own)
+    if torch.accelerator.is_available():
+        torch.manual_seed(own)
+    else:  # the same for the processor; it also remembers the call, and where from, for a device that never comes
+        torch.default_generator.manual_seed(own)
 
 
 def own_seed(seed: int, name: str) -> int:

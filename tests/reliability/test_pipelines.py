@@ -292,7 +292,7 @@ def test_single_damages_of_every_shipped_pipeline_are_answered(tmp_path):
         listed = [*td.damages(pipeline, dict(pipeline.resolved), name), *td.damages(pipeline, shipped, name)]
         if each is not None:
             listed = random.Random(f"{name} {record.SEED}").sample(listed, each)
-        found += [td.attempt(damage, tmp_path / "damaged.yaml") for damage in listed]
+        found += [td.attempt(planned.done(), tmp_path / "damaged.yaml") for planned in listed]
     slips = [one for one in found if one.damage.right]
     wrong = [one for one in found if one.wrong]
     right = sum(one.answered for one in slips)
