@@ -239,6 +239,12 @@ ON_GRID: Final = [
     )
 ]
 
+
+def falling(rate: float, count: int) -> str:
+    """A rate that falls to 0 over the second half of so many steps."""
+    return f"{{schedule: linear, initial: {rate}, final: 0.0, start: {count // 2}, end: {count}}}"
+
+
 # -- A4: WGAN with clipping -------------------------------------------------------------------------------------------
 
 CLIP: Final = 0.1
@@ -247,8 +253,8 @@ WGAN: Final = [
     *GRID,
     "losses.adversarial.loss=wasserstein",
     "turns.discriminators=5",
-    "training.optimizers.generators={name: rmsprop, lr: 0.0001}",
-    f"training.optimizers.discriminators={{name: rmsprop, lr: 0.0002, clip_weights: {CLIP}}}",
+    f"training.optimizers.generators={{name: rmsprop, lr: {falling(0.0001, A4_STEPS)}}}",
+    f"training.optimizers.discriminators={{name: rmsprop, lr: {falling(0.0002, A4_STEPS)}, clip_weights: {CLIP}}}",
     f"training.steps={A4_STEPS}",
 ]
 
@@ -287,7 +293,11 @@ CLIPPED: Final = [
             "a constant critic": ("training.optimizers.discriminators.clip_weights=1.0e-9",),
             "clipped at 10": ("training.optimizers.discriminators.clip_weights=10.0",),
         },
-        note=f"Clipped at {CLIP}: networks of 128 are too flat to tell 25 modes apart at 0.01.",
+        note=(
+            f"Clipped at {CLIP}: networks of 128 are too flat to tell 25 modes apart at 0.01. Rates that fall to 0: "
+            "with constant ones the estimate is as low as it gets at half of the training, and then only wavers "
+            "(falls of 0.024, -0.003 and -0.014 with seeds 0, 1 and 2)."
+        ),
     )
 ]
 
@@ -299,7 +309,7 @@ PENALTY_WEIGHT: Final = 1
 def penalty(small: int, full: int) -> list[str]:
     """The settings of WGAN-GP for so many steps, with a rate that falls to 0 over the second half."""
     count = full if FULL else small
-    rate = f"{{schedule: linear, initial: 0.001, final: 0.0, start: {count // 2}, end: {count}}}"
+    rate = falling(0.001, count)
     return [
         "losses.adversarial.loss=wasserstein",
         "flow.between=mix(point, fake)",
