@@ -20,6 +20,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from translate.errors import ModelFileError
+from translate.foreign import printable
 
 DTYPES: Final[Mapping[str, torch.dtype]] = {
     "F64": torch.float64,
@@ -183,7 +184,8 @@ _FIX: Final = "use another checkpoint, or copy the file again from where it came
 
 
 def _damaged(path: Path, field: str, found: str) -> ModelFileError:
-    return ModelFileError(f"the file is damaged: field '{field}': {found}", where=str(path), fix=_FIX)
+    shown = f"field '{printable(field)}': {printable(found)}"
+    return ModelFileError(f"the file is damaged: {shown}", where=str(path), fix=_FIX)
 
 
 def _check_tensor(name: str, tensor: Tensor) -> None:

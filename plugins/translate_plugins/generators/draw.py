@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from translate import Image, Spec, Vector
 from translate.errors import ComponentError
+from translate_plugins.gaussian_codes import sample_of
 from translate_plugins.generators.draw_attention import Read, Write
 from translate_plugins.layers import Join, Width
 
@@ -136,7 +137,7 @@ class Draw(nn.Module):
             mean, log_variance = self.to_code(encoded[0]).chunk(2, dim=1)
             means.append(mean)
             log_variances.append(log_variance)
-            decoded = self.decoder(_beside(mean + (0.5 * log_variance).exp() * own, given), decoded)
+            decoded = self.decoder(_beside(sample_of(mean, log_variance, own), given), decoded)
             canvas = canvas + self.write(decoded[0][:, None])
         return {"logits": canvas, "code": torch.cat([*means, *log_variances], dim=1)}
 

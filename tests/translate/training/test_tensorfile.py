@@ -104,6 +104,14 @@ def test_a_damaged_header_is_named_before_anything_is_read(tmp_path, change, say
     assert caught.value.where == str(path)
 
 
+def test_a_name_in_it_cannot_move_the_terminal(tmp_path):
+    header = json.dumps({"a\x1b[31m" + "b" * 1000: 5}).encode()
+    (tmp_path / "x.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(ModelFileError, match=r"a\?\[31mb+': not a mapping") as caught:
+        read_tensors(tmp_path / "x.safetensors")
+    assert len(caught.value.what) < 400
+
+
 def test_a_sound_header_passes(tmp_path):
     assert check_header(damaged_file(tmp_path / "a", lambda h: None)) == {}
 
