@@ -6,7 +6,7 @@ All shapes are given without the batch dimension. This module imports nothing he
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -103,7 +103,14 @@ class Label(Spec):
 
 @dataclass(frozen=True, slots=True)
 class Scalar(Spec):
-    """One number for the whole batch, such as the value of a schedule. Passed as a Python float."""
+    """One number for the whole batch, such as the value of a schedule. Passed as a Python float.
+
+    Attributes:
+        final: Of a schedule, its value at the end of the training; no part of what makes two specs equal. None where it
+            is not known.
+    """
+
+    final: float | None = field(default=None, compare=False)
 
     @property
     def shape(self) -> tuple[int, ...]:

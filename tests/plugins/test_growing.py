@@ -100,6 +100,10 @@ LISTED = Several((Image(1, 4, 4), Image(1, 8, 8)))
         (lambda: generator(Vector(3), makes=Image(1, 28, 28)), "squares of 4, 8, 16, 32"),
         (lambda: generator(Vector(3), makes=Vector(5)), "progressive makes images, but `makes` is Vector"),
         (lambda: generator(Scalar(), makes=Image(1, 8, 8)), "progressive needs at least one input"),
+        (
+            lambda: generator(Vector(3), Scalar(final=1.0), makes=Image(1, 16, 16)),
+            "grows to stage 1, which is 8 pixels, but makes Image(1x16x16",
+        ),
         (lambda: generator(Vector(3), Scalar(), Scalar(), makes=Image(1, 8, 8)), "takes one number, the growth"),
         (lambda: generator(Vector(3), Scalar(), makes=Image(1, 8, 8), scales="all"), "does not grow"),
         (
@@ -117,6 +121,10 @@ def test_what_does_not_fit_is_refused(build, message):
     with pytest.raises(ComponentError) as caught:
         build()
     assert message in caught.value.what
+
+
+def test_a_growth_that_ends_at_the_size_that_is_made_fits():
+    assert generator(Vector(3), Scalar(final=2.0), makes=Image(1, 16, 16)).last == 2
 
 
 def test_images_of_another_stage_are_refused():

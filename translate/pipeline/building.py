@@ -255,7 +255,8 @@ class _MetaRun:
             spec = game.input_spec(node.name)
             return example(spec, game.pipeline.examples_at_once(phase)), spec
         if node.kind == "schedule":
-            return game.final(node.name), specs.Scalar()
+            final = game.final(node.name)
+            return final, specs.Scalar(final=final)
         if node.kind == "literal":
             return node.value, None
         arguments = [self.value(phase, index) for index in node.inputs]

@@ -68,8 +68,8 @@ def progressive(
         N x makes; at growth s and below N x C x side x side with side = 4 x 2^s.
 
     Raises:
-        ComponentError: Sizes that are no power of two, several numbers among the inputs, a growth with `scales: all`,
-            or pixel norm of a single feature map.
+        ComponentError: Sizes that are no power of two, several numbers among the inputs, a growth with `scales: all` or
+            one that ends at another size, or pixel norm of a single feature map.
     """
     if not isinstance(makes, Image):
         raise ComponentError(f"progressive makes images, but `makes` is {makes}", fix="name an image field")
@@ -79,6 +79,13 @@ def progressive(
         raise ComponentError(
             "progressive with `scales: all` makes every resolution at once and does not grow",
             fix="call it without a growth, or leave `scales` out",
+        )
+    ends = None if growth is None else getattr(inputs[growth], "final", None)
+    if ends is not None and ends != last:
+        raise ComponentError(
+            f"progressive grows to stage {ends:g}, which is {SMALLEST * 2**ends:g} pixels, but makes {makes}",
+            fix=f"let the growth have {last + 1} stages (4x4 is the first), with a phase for each, or make "
+            f"{SMALLEST * 2**ends:g} pixels (data.image_size)",
         )
     joined = Join("progressive", [spec for i, spec in enumerate(inputs) if i != growth], images=False, flat=True)
     widths = [width_of(stage, base, most) for stage in range(last + 1)]
