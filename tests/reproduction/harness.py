@@ -7,7 +7,8 @@ seeds must reach the thresholds. Sizes are meant for two processor cores; full s
     pytest -m reproduction -n 0 -s tests/reproduction                       everything (hours)
     pytest -m reproduction -n 0 -s tests/reproduction -k 'B10_negative'     one check
     REPRODUCTION_SEEDS=3,4,5    other seeds                REPRODUCTION_SIZE=full    the sizes for a GPU
-    REPRODUCTION_RUNS=FOLDER    keep the runs there; a run that is complete is not trained again
+    REPRODUCTION_RUNS=FOLDER    keep the runs there; a run that is complete is not trained again, and a control that
+                                changes nothing but what is measured uses that of the check
     REPRODUCTION_RECORD=1       append what was measured to docs/reproduction.jsonl, and draw docs/reproduction.md anew
 """
 

@@ -40,8 +40,10 @@ def test_run(check: harness.Check, control: str, seed: int, shared_data: Path, t
     if missing:
         pytest.skip(f"the data sets {', '.join(missing)} are not there")
     kept = os.environ.get("REPRODUCTION_RUNS")
-    folder = Path(kept) / f"{check.name}-{control or 'check'}-{seed}" if kept else tmp_path
     changes = tuple(check.controls[control]) if control else ()
+    # A control that only measures otherwise has the training of the check itself.
+    trained_as = control if any(not change.startswith("evaluation.") for change in changes) else "check"
+    folder = Path(kept) / f"{check.name}-{trained_as}-{seed}" if kept else tmp_path
     began = time.perf_counter()
     values = check.measure(harness.Run(seed=seed, folder=folder, data=shared_data, changes=changes))
     entry = harness.record(check, seed=seed, control=control, values=values, seconds=time.perf_counter() - began)
