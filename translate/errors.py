@@ -156,7 +156,7 @@ class MachineError(TranslateError):
 
 
 class NumbersError(TranslateError):
-    """A loss or gradient is not finite; the last good checkpoint is kept."""
+    """A loss or gradient is not finite, or an observer ended what went wrong; the last checkpoint is kept."""
 
     exit_code = 7
     code = "E-NUMBERS"

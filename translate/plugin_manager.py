@@ -170,6 +170,12 @@ class PluginManager:
                 ) from exc
         return manager
 
+    def alone(self, listener: object) -> pluggy.HookRelay:
+        """The hooks of one plugin or observer alone."""
+        manager = _new_manager()
+        manager.register(listener)
+        return manager.hook
+
     def provider_of(self, modules: Container[str]) -> Provider | None:
         """The loaded plugin whose hooks are in one of some modules: to say whose hook an exception came from."""
         providers = {status.provider.plugin: status.provider for status in self._statuses}

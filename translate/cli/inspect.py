@@ -13,10 +13,11 @@ from translate.errors import UsageError
 from translate.foreign import printable, refuse_pickled
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from translate.training.inventory import ComponentInside, Inventory
+    from translate.training.tensorfile import TensorForm
 
+_LISTED = 8  # steps of other checkpoints
+_MOST = 1e9  # a larger difference is no measurement
 _TENSORS = ("TENSOR", "TYPE", "SHAPE")
 
 
@@ -25,7 +26,7 @@ def command(
         Path, typer.Argument(help="A run, one of its checkpoints, an .onnx or a .safetensors file.", metavar="PATH")
     ],
     *,
-    tensors: Annotated[bool, typer.Option("--tensors", help="List every tensor of a run or checkpoint.")] = False,
+    tensors: Annotated[bool, typer.Option("--tensors", help="List the tensors of a checkpoint's networks.")] = False,
 ) -> None:
     """Show what a run, a checkpoint or a file of weights holds. Nothing of it is built, and no plugin is needed.
 
@@ -80,7 +81,9 @@ def _facts_of(inventory: Inventory) -> dict[str, str]:
     versions = {"translate-images": run.get("translate"), "Python": run.get("python"), **(run.get("versions") or {})}
     data = run.get("data")
     examples = data.get("examples") if isinstance(data, Mapping) else None
-    others = ", ".join(str(step) for step in inventory.steps if step != inventory.step)
+    others = ", ".join(map(str, inventory.others))
+    if len(inventory.others) > _LISTED:
+        others = f"{len(inventory.others)} from {inventory.others[0]} to {inventory.others[-1]}"
     return {
         "step": f"{inventory.step}{f' (others: {others})' if others else ''}",
         "pipeline": ": ".join(filter(None, [inventory.pipeline, inventory.description])),
@@ -92,7 +95,7 @@ def _facts_of(inventory: Inventory) -> dict[str, str]:
 
 def _here(component: ComponentInside) -> str:
     if component.here is None:
-        return "no"
+        return "not loaded: translate plugins" if component.is_installed else "no"
     same = component.here.version == component.recorded.provider.version
     return "yes" if same else f"yes, {component.here.version}"
 
@@ -100,18 +103,18 @@ def _here(component: ComponentInside) -> str:
 def _show_file(path: Path) -> None:
     from translate.pictures import shown
 
-    if path.suffix == ".onnx":
+    refuse_pickled(path)
+    if path.suffix.lower() == ".onnx":
         _show_onnx(path)
-    elif path.suffix == ".safetensors":
-        from translate.training.tensorfile import read_tensors
+    elif path.suffix.lower() == ".safetensors":
+        from translate.training.tensorfile import read_header
 
-        found, entries = read_tensors(path)
+        found, entries = read_header(path)
         typer.echo(f"{shown(path)}: {path.stat().st_size / 1e6:.1f} MB")
-        _show_facts({printable(name, 40): text for name, text in entries.items() if name != "networks"})
+        _show_facts({printable(name, 40): text for name, text in entries.items()})
         typer.echo()
         print_table(_TENSORS, list(_rows(found)))
     else:
-        refuse_pickled(path)
         raise UsageError(
             f"'{shown(path)}' is no run, checkpoint, .onnx or .safetensors file",
             fix="give a run's folder, such as runs/demo",
@@ -124,21 +127,16 @@ def _show_onnx(path: Path) -> None:
 
     translator = Translator(path)
     known = translator.metadata
-    verified = known.get("verification")
-    difference = verified.get("largest_difference") if isinstance(verified, Mapping) else None
+    facts = {
+        "made by": str(known.get("created_by", "")),
+        "export": str(known.get("export", "")),
+        "pipeline": str(known.get("description", "")),
+        "step": str(known.get("step", "")),
+        "sizes": _sizes(known),
+        "verified": _difference(known.get("verification")),
+    }
     typer.echo(f"{shown(path)}: {path.stat().st_size / 1e6:.1f} MB")
-    _show_facts(
-        {
-            "made by": str(known.get("created_by", "")),
-            "export": str(known.get("export", "")),
-            "pipeline": str(known.get("description", "")),
-            "step": str(known.get("step", "")),
-            "sizes": _sizes(known),
-            "verified": f"differs from PyTorch by at most {difference:.3g} {verified.get('unit', '')}"
-            if isinstance(difference, int | float) and isinstance(verified, Mapping)
-            else "",
-        }
-    )
+    _show_facts(facts)
     typer.echo()
     rows = [
         (info.name, info.kind, info.dtype, _shape(info.shape), _meaning(info.law, info.classes))
@@ -146,6 +144,14 @@ def _show_onnx(path: Path) -> None:
     ]
     print_table(("INPUT", "KIND", "TYPE", "SHAPE", "MEANING"), rows)
     typer.echo(f"\noutput: {printable(translator.output)}" + (", a picture" if translator.makes_pictures else ""))
+
+
+def _difference(verified: Any) -> str:
+    """What the export was found to differ by, if it says so with a number."""
+    found = verified.get("largest_difference") if isinstance(verified, Mapping) else None
+    if isinstance(found, bool) or not isinstance(found, int | float) or not abs(found) < _MOST:
+        return ""
+    return f"differs from PyTorch by at most {found:.3g} {verified.get('unit', '')}"
 
 
 def _sizes(known: Mapping[str, Any]) -> str:
@@ -166,9 +172,9 @@ def _shape(shape: Iterable[int | None]) -> str:
     return " x ".join("any" if side is None else str(side) for side in shape) or "1 value"
 
 
-def _rows(tensors: Mapping[str, Tensor], prefix: str = "") -> Iterable[tuple[str, str, str]]:
-    for name, tensor in tensors.items():
-        yield printable(f"{prefix}{name}"), str(tensor.dtype).removeprefix("torch."), _shape(tensor.shape)
+def _rows(tensors: Mapping[str, TensorForm], prefix: str = "") -> Iterable[tuple[str, str, str]]:
+    for name, form in tensors.items():
+        yield printable(f"{prefix}{name}"), str(form.dtype).removeprefix("torch."), _shape(form.shape)
 
 
 def _show_facts(facts: Mapping[str, str]) -> None:

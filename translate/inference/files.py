@@ -10,7 +10,7 @@ never read.
 The files have the depth that the model's output has, 8 or 16 bits per channel.
 
 A model that takes more pictures than one finds the others in folders of their own: the one of the same name below that
-folder, whatever its suffix. One file is taken for all pictures alike.
+folder, whatever its suffix; of several the one with the same suffix. One file is taken for all pictures alike.
 """
 
 from __future__ import annotations
@@ -242,11 +242,18 @@ class _Partners:
         """
         if not self._place.is_dir():
             return self._place
-        name = self._found[path].with_suffix("")
+        exact = self._found[path]
+        name = exact.with_suffix("")
         mine = self._by_name.get(name, [])
+        of_the_kind = [each for each in mine if each.suffix == exact.suffix]
+        if len(mine) > 1 and len(of_the_kind) == 1:
+            return of_the_kind[0]
         if len(mine) != 1:
+            listing = f" ({', '.join(shown(each.relative_to(self._place)) for each in mine)})" if mine else ""
             count = f"there are {len(mine)} pictures" if mine else "there is no picture"
-            raise DataError(f"{count} '{shown(name)}' in '{shown(self._place)}'")
+            raise DataError(
+                f"{count} '{shown(name)}' in '{shown(self._place)}'{listing}", fix="leave one of that name there"
+            )
         return mine[0]
 
 

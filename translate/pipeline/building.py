@@ -78,17 +78,18 @@ def build(
         fields: Specs of the data's fields.
         catalogue: Where operations are looked up; by default all installed plugins.
         only: Build only these networks (export needs the generator, not the discriminator).
-        checked: What `check` gave for the same pipeline and fields, whose sizes are taken over; not to be used again.
+        checked: What `check` gave for the same pipeline, fields and catalogue, whose sizes are taken over; not to be
+            used again.
 
     Raises:
         PipelineError: Shapes do not fit, or a component refuses its settings.
     """
+    assert checked is None or (checked.pipeline is pipeline and checked.fields == fields)
     game = build_meta(pipeline, fields, catalogue=catalogue) if checked is None else _renewed(checked)
+    game.networks = {}
     for name in pipeline.networks if only is None else only:
         with seeded(own_seed(pipeline.training.seed, name)):
             game.networks[name] = create_network(pipeline, name, game.network_inputs[name])
-    if only is not None:
-        game.networks = {name: game.networks[name] for name in only}
     game.sites.clear()
     game.device = torch.device("cpu")
     game.own()

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor
@@ -42,7 +42,7 @@ from translate.training.checkpoint_folders import (
     remove_folder,
 )
 from translate.training.manifest import MANIFEST, MAX_JSON, Manifest, damaged, read_manifest, verify
-from translate.training.tensorfile import read_tensors, tensor_chunks
+from translate.training.tensorfile import TensorForm, read_header, read_tensors, tensor_chunks
 from translate.training.trees import Tree, TreeError, decode_tree, encode_tree
 
 __all__ = [
@@ -54,6 +54,8 @@ __all__ = [
     "prune_checkpoints",
     "save_checkpoint",
 ]
+
+T = TypeVar("T")
 
 _CHECKED: Final = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.complex64})
 FAILED: Final = "failed-"
@@ -172,6 +174,39 @@ def _kept_aside(bad: tuple[str, str], folder: Path, aside: Path | None) -> Numbe
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents:
+    """What a checkpoint says that it holds.
+
+    Attributes:
+        step: Iterations that were done when it was saved.
+        forms: Of the tensors by network and key; averages as `ema/NAME`.
+        metadata: As in `Checkpoint`.
+        path: The folder.
+    """
+
+    step: int
+    forms: Mapping[str, Mapping[str, TensorForm]]
+    metadata: Mapping[str, Any]
+    path: Path
+
+
+def look_into(path: Path) -> Contents:
+    """Verify a checkpoint and read what it says of itself; no tensor is read into memory.
+
+    Raises:
+        ModelFileError: It is incomplete, damaged, or of a newer version; names file and field.
+        MachineError: It cannot be read.
+    """
+    path = Path(path)
+    with files.disk_errors(path):
+        manifest = _verified(path)
+        forms, header = read_header(path / WEIGHTS)
+        document = _read_json(path / STATE_JSON)
+    nested = _nested_weights(path / WEIGHTS, forms, header)
+    return Contents(step=manifest.step, forms=nested, metadata=_metadata(path, document), path=path)
+
+
 def load_checkpoint(path: Path, *, device: torch.device | str = "cpu", state: bool = True) -> Checkpoint:
     """Verify and read a checkpoint.
 
@@ -186,25 +221,39 @@ def load_checkpoint(path: Path, *, device: torch.device | str = "cpu", state: bo
     """
     path = Path(path)
     with files.disk_errors(path):
-        manifest = read_manifest(path)
-        verify(path, manifest)
-        for name in (WEIGHTS, STATE, STATE_JSON):
-            if name not in manifest.files:
-                raise damaged(path / MANIFEST, "files", f"does not list {name}")
+        manifest = _verified(path)
         flat, header = read_tensors(path / WEIGHTS, device=device)
         document = _read_json(path / STATE_JSON)
         tensors = read_tensors(path / STATE, device=device)[0] if state or "extra" in document else {}
+    metadata = _metadata(path, document)
     try:
-        metadata = decode_tree(document["metadata"], {})
         tree = decode_tree(document["state"], tensors) if state else None
         extra = decode_tree(document.get("extra", {}), tensors)
     except TreeError as exc:
         raise damaged(path / STATE_JSON, "content", str(exc)) from exc
-    if not isinstance(metadata, dict):
-        raise damaged(path / STATE_JSON, "metadata", "not a mapping")
-    weights = _nested_weights(path / WEIGHTS, flat, header)
+    weights: dict[str, dict[str, Any]] = _nested_weights(path / WEIGHTS, flat, header)
     _add_extra(weights, extra, path / STATE_JSON)
     return Checkpoint(step=manifest.step, weights=weights, state=tree, metadata=metadata, path=path)
+
+
+def _verified(path: Path) -> Manifest:
+    """The manifest of a checkpoint all of whose files are there as it says."""
+    manifest = read_manifest(path)
+    verify(path, manifest)
+    for name in (WEIGHTS, STATE, STATE_JSON):
+        if name not in manifest.files:
+            raise damaged(path / MANIFEST, "files", f"does not list {name}")
+    return manifest
+
+
+def _metadata(path: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        metadata = decode_tree(document["metadata"], {})
+    except TreeError as exc:
+        raise damaged(path / STATE_JSON, "content", str(exc)) from exc
+    if not isinstance(metadata, dict):
+        raise damaged(path / STATE_JSON, "metadata", "not a mapping")
+    return metadata
 
 
 def _make_parents(folder: Path) -> None:
@@ -292,14 +341,15 @@ def _is_finite(tensor: Tensor) -> bool:
     return bool(torch.isfinite(norm)) or bool(torch.isfinite(tensor).all())
 
 
-def _nested_weights(path: Path, flat: Mapping[str, Tensor], header: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def _nested_weights(path: Path, flat: Mapping[str, T], header: Mapping[str, str]) -> dict[str, dict[str, T]]:
+    """Tensors, or what is said of them, by network and key."""
     try:
         names = json.loads(header["networks"])
     except (KeyError, ValueError, RecursionError) as exc:
         raise damaged(path, "networks", f"missing or malformed ({exc})") from exc
     if not isinstance(names, list) or not all(isinstance(name, str) and _NETWORK.match(name) for name in names):
         raise damaged(path, "networks", "not a list of names")
-    weights: dict[str, dict[str, Any]] = {name: {} for name in names}
+    weights: dict[str, dict[str, T]] = {name: {} for name in names}
     for name, tensor in flat.items():
         parts = name.split("/", 2 if name.startswith("ema/") else 1)
         network, key = "/".join(parts[:-1]), parts[-1]

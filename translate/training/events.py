@@ -40,7 +40,7 @@ class Events:
         self._hooks = manager.for_run([*observers, *extra])
         run.hook = self._hooks.hook
         self._guarded: dict[str, bool] = {}
-        self._refused: set[str] = set()  # events at which the disk refused an observer
+        self._refused: set[tuple[str, int]] = set()  # events at which the disk refused an observer
 
     def are_heard(self, event: str) -> bool:
         """Whether anybody listens to an event."""
@@ -51,6 +51,7 @@ class Events:
 
         Raises:
             PluginError: One of them failed; those after it did not hear of it.
+            TranslateError: One of them ended the run.
         """
         if self._run.is_main:
             self._call(getattr(self._hooks.hook, event), event, arguments)
@@ -68,21 +69,21 @@ class Events:
         failures: list[TranslateError] = []
         listeners = self._listeners(_FINISHED) if self._run.is_main else []
         for listener in reversed(listeners):  # the newest first, as pluggy does
-            others = [other for other in listeners if other is not listener]
             try:
-                caller = self._hooks.subset_hook_caller(_FINISHED, others)
-                self._call(caller, _FINISHED, {"step": step, "reason": reason})
+                caller = getattr(self._manager.alone(listener), _FINISHED)
+                self._call(caller, _FINISHED, {"step": step, "reason": reason}, of=listener)
             except TranslateError as exc:
                 failures.append(exc)
-        if failures and reason == "done":
-            raise failures[0]
+        first = failures.pop(0) if failures and reason == "done" else None
         for failure in failures:
             log.warning("%s", failure.sentences)
+        if first is not None:
+            raise first
 
     def _listeners(self, event: str) -> list[Any]:
         return [each.plugin for each in getattr(self._hooks.hook, event).get_hookimpls()]
 
-    def _call(self, caller: Callable[..., Any], event: str, arguments: Mapping[str, Any]) -> None:
+    def _call(self, caller: Callable[..., Any], event: str, arguments: Mapping[str, Any], *, of: object = None) -> None:
         if event not in self._guarded:
             # What others draw must not move what is learnt. Our own draw nothing, and that must not cost each step.
             strangers = (all(listener is not own for own in self._own) for listener in self._listeners(event))
@@ -93,8 +94,8 @@ class Events:
         except TranslateError:
             raise
         except OSError as exc:  # a disk that refuses costs what observers write, not the run
-            if event not in self._refused:
-                self._refused.add(event)
+            if (event, id(of)) not in self._refused:
+                self._refused.add((event, id(of)))
                 log.warning("an observer cannot write at %s (%s); the training goes on", event, exc)
         except ANYTHING as exc:
             step = f" (at step {arguments['step']})" if "step" in arguments else ""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from translate.components import Catalogue, Provider
 from translate.pipeline.missing import Recorded, recorded
-from translate.training.checkpoint import find_checkpoints
-from translate.training.opening import find_checkpoint, loaded, run_description
+from translate.training.checkpoint import find_checkpoints, look_into
+from translate.training.opening import find_checkpoint, read_or_name_another, run_description
+from translate.training.tensorfile import TensorForm
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,19 +23,19 @@ class NetworkInside:
     Attributes:
         name: In the pipeline.
         component: Such as `generator unet`; empty where the checkpoint does not say.
-        tensors: Its state dict, without what is no tensor.
+        tensors: What its state dict holds, without what is no tensor.
         is_averaged: Whether an average of its weights is there too.
     """
 
     name: str
     component: str
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, TensorForm]
     is_averaged: bool
 
     @property
     def values(self) -> int:
         """Numbers in all tensors."""
-        return sum(tensor.numel() for tensor in self.tensors.values())
+        return sum(math.prod(form.shape) for form in self.tensors.values())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,10 +45,12 @@ class ComponentInside:
     Attributes:
         recorded: What it was, and who supplied it.
         here: Who supplies one of this kind and name now from the same distribution; None where nobody does.
+        is_installed: Whether the distribution is; where it is and supplies nothing, its plugin is disabled or failed.
     """
 
     recorded: Recorded
     here: Provider | None
+    is_installed: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +60,7 @@ class Inventory:
     Attributes:
         path: The checkpoint's folder; all its files have the sizes and hashes of its manifest.
         step: Iterations done.
-        steps: Those of all checkpoints beside it, itself among them, lowest first.
+        others: Steps of the checkpoints beside it, lowest first; whether these are intact was not looked at.
         pipeline: The name of its pipeline; empty where it does not say.
         description: Of the pipeline.
         run: Versions, seed and data of the run.
@@ -68,7 +71,7 @@ class Inventory:
 
     path: Path
     step: int
-    steps: tuple[int, ...]
+    others: tuple[int, ...]
     pipeline: str
     description: str
     run: Mapping[str, Any]
@@ -79,7 +82,7 @@ class Inventory:
     @property
     def missing(self) -> tuple[str, ...]:
         """What pip installs to have the components that nobody supplies here."""
-        gone = [component.recorded.provider for component in self.components if component.here is None]
+        gone = [each.recorded.provider for each in self.components if each.here is None and not each.is_installed]
         return tuple(dict.fromkeys(f"{provider.distribution}=={provider.version}" for provider in gone))
 
 
@@ -95,7 +98,7 @@ def take_inventory(path: str | Path, catalogue: Catalogue) -> Inventory:
         ModelFileError: The checkpoint is damaged.
     """
     folder = find_checkpoint(Path(path))
-    checkpoint = loaded(folder)
+    checkpoint = read_or_name_another(folder, look_into)
     run = run_description(checkpoint)
     document = checkpoint.metadata.get("pipeline")
     document = document if isinstance(document, Mapping) else {}
@@ -104,10 +107,10 @@ def take_inventory(path: str | Path, catalogue: Catalogue) -> Inventory:
         NetworkInside(
             name=name,
             component=_component(networks.get(name)) if isinstance(networks, Mapping) else "",
-            tensors={key: value for key, value in weights.items() if isinstance(value, Tensor)},
-            is_averaged=f"ema/{name}" in checkpoint.weights,
+            tensors=forms,
+            is_averaged=f"ema/{name}" in checkpoint.forms,
         )
-        for name, weights in checkpoint.weights.items()
+        for name, forms in checkpoint.forms.items()
         if not name.startswith("ema/")
     ]
     lines = run.get("components")
@@ -116,13 +119,19 @@ def take_inventory(path: str | Path, catalogue: Catalogue) -> Inventory:
     return Inventory(
         path=folder,
         step=checkpoint.step,
-        steps=tuple(step for step, _ in find_checkpoints(folder.parent)),
+        others=tuple(step for step, path in find_checkpoints(folder.parent) if path.name != folder.name),
         pipeline=str(checkpoint.metadata.get("name", "")),
         description=str(document.get("description") or ""),
         run=run,
         networks=tuple(parts),
         components=tuple(
-            ComponentInside(recorded=each, here=_supplier(each, catalogue)) for known in found for each in known
+            ComponentInside(
+                recorded=each,
+                here=_supplier(each, catalogue),
+                is_installed=_is_installed(each.provider.distribution),
+            )
+            for known in found
+            for each in known
         ),
         unnamed=tuple(line for line, known in zip(lines, found, strict=True) if not known),
     )
@@ -132,6 +141,14 @@ def _component(use: Any) -> str:
     """What a section of the pipeline says of a network."""
     kinds = ("generator", "discriminator")
     return next((f"{kind} {use[kind]}" for kind in kinds if isinstance(use, Mapping) and kind in use), "")
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _supplier(wanted: Recorded, catalogue: Catalogue) -> Provider | None:

@@ -102,7 +102,8 @@ def train(
         PipelineError: The pipeline is wrong; nothing was started.
         DataError: The data is missing or wrong.
         MachineError: Disk, memory or device.
-        NumbersError: Losses or gradients stayed non-finite; the last good checkpoint is kept.
+        NumbersError: Losses or gradients stayed non-finite, or an observer ended what went wrong; the last good
+            checkpoint is kept.
         Stopped: By SIGTERM or SIGUSR1; a checkpoint is saved, or in the middle of an iteration named.
         Interrupted: By Ctrl-C; likewise.
     """
@@ -252,22 +253,22 @@ class Trainer:
         with self.engine.together():
             self._begin()
         self._saved: Path | None = checkpoint.path if checkpoint else None
-        reason, step = "failed", start
+        reason = "failed"
         try:
             with translated_errors(self._doing, self._smaller()):
                 if start == 0 or forked is not None:
                     self._show_preview(start)
                 if checkpoint is not None and (forked is None or forking.same_seed(self, forked)):
                     restore_random(self, checkpoint)
-                for done in self._iterations(start, steps):
-                    step = done
+                for _ in self._iterations(start, steps):
+                    pass
             reason = "done"
         except TranslateError as exc:
             reason = {75: "stopped", 130: "interrupted"}.get(exc.exit_code, "failed")
             raise
         finally:
             self.feed.close()
-            self._events.finish(step, reason)
+            self._events.finish(self._done, reason)
         assert self._saved is not None
         return TrainingResult(self.folder, steps, self._saved, is_main=self.engine.is_main)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from torch import Tensor
 
@@ -23,6 +24,7 @@ from translate.errors import (
     UsageError,
 )
 from translate.foreign import refuse_pickled
+from translate.pictures import shown
 from translate.pipeline.building import build
 from translate.pipeline.document import read_document
 from translate.pipeline.game import Game
@@ -35,12 +37,15 @@ from translate.pipeline.watching import component_failed, modules_of
 from translate.plugin_manager import default_manager
 from translate.specs import Image, Label, Scalar, Spec, Vector
 from translate.specs import Tensor as TensorSpec
-from translate.training.checkpoint import Checkpoint, latest_checkpoint, load_checkpoint
-from translate.training.checkpoint_folders import STATE_JSON
+from translate.training.checkpoint import Checkpoint, Contents, latest_checkpoint, load_checkpoint
+from translate.training.checkpoint_folders import STATE, STATE_JSON, WEIGHTS
 from translate.training.run import CHECKPOINTS, PIPELINE, USED_WITH
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+_LISTED: Final = 8  # runs that a message lists
 _OTHER_CHECKPOINT: Final = "restore it from a copy, or use another checkpoint of the run"
 _OTHER_PIPELINE: Final = "use the pipeline with which it was trained"
 _NOT_OPENED: Final = frozenset({"losses", "phases", "training", "evaluation"})
@@ -82,7 +87,7 @@ def open_trained(path: str | Path) -> Opened:
         PluginError: A component that it needs is not installed; names what supplied it.
     """
     folder = find_checkpoint(Path(path))
-    checkpoint = loaded(folder)
+    checkpoint = read_or_name_another(folder, partial(load_checkpoint, state=False))
     pipeline = recorded_pipeline(checkpoint, of_run=folder != Path(path))
     with fitting_together(folder):
         fields = {name: read_spec(value, folder) for name, value in checkpoint.metadata["fields"].items()}
@@ -109,21 +114,43 @@ def find_checkpoint(path: Path) -> Path:
         UsageError: There is none.
         ModelFileError: It is a file, or none of the run's checkpoints is intact.
     """
-    if (path / "manifest.json").is_file() and (path / "weights.safetensors").is_file():
+    if path.name in {"", ".."}:  # what is meant by `.` has a name and a place, which its checkpoint is known by
+        path = path.resolve()
+    if any((path / name).is_file() for name in (WEIGHTS, STATE, STATE_JSON)):  # also one that has lost some of them
         return path
     if path.is_file():
         refuse_pickled(path)
     found = latest_checkpoint(path / CHECKPOINTS, warn=log.warning) if (path / CHECKPOINTS).is_dir() else None
     if found is not None:
         return found
-    listing = ""
-    for where, folder in (("beside", path.parent), ("in", path)):
-        runs = sorted(p.name for p in folder.iterdir() if (p / CHECKPOINTS).is_dir()) if folder.is_dir() else []
-        listing = f" Runs {where} it: {', '.join(runs[:8])}." if runs else listing
+    if (path / PIPELINE).is_file():
+        what = f"the run '{shown(path)}' has no checkpoint yet"
+        raise UsageError(what, fix="let it train up to its first one (training.checkpoint_every)")
     raise UsageError(
-        f"'{path}' is neither a run nor a checkpoint.{listing}",
-        fix="give a run's folder, such as runs/pix2pix, or a folder below its checkpoints/",
+        f"'{shown(path)}' is neither a run nor a checkpoint.{_runs_near(path)}",
+        fix="give a run's folder, such as runs/demo, or a folder below its checkpoints/",
     )
+
+
+def _runs_near(path: Path) -> str:
+    """A sentence with the runs in a folder that is none, or else with those beside it."""
+    if path.name == CHECKPOINTS and (path.parent / PIPELINE).is_file():
+        return f" The run is '{shown(path.parent)}'."
+    for where, folder in (("in", path), ("beside", path.parent)):
+        runs: list[str] = []
+        with suppress(OSError):  # no folder, or one that may not be looked into
+            runs = sorted(shown(Path(each.name)) for each in folder.iterdir() if _is_run(each))
+        if runs:
+            more = f" and {len(runs) - _LISTED} more" if len(runs) > _LISTED else ""
+            return f" Runs {where} it: {', '.join(runs[:_LISTED])}{more}."
+    return ""
+
+
+def _is_run(folder: Path) -> bool:
+    try:
+        return (folder / PIPELINE).is_file() and (folder / CHECKPOINTS).is_dir()
+    except OSError:  # it may not be looked into
+        return False
 
 
 def folder_of_run(checkpoint: Path) -> Path | None:
@@ -150,14 +177,14 @@ def fitting_together(folder: Path) -> Iterator[None]:
         raise ModelFileError(what, where=str(folder), fix=_OTHER_CHECKPOINT) from exc
 
 
-def loaded(folder: Path) -> Checkpoint:
-    """A checkpoint without what only a training needs.
+def read_or_name_another(folder: Path, read: Callable[[Path], T]) -> T:
+    """What a function reads of a checkpoint.
 
     Raises:
         ModelFileError: It is damaged; names an intact one beside it.
     """
     try:
-        return load_checkpoint(folder, state=False)
+        return read(folder)
     except ModelFileError as exc:
         intact = _intact_beside(folder)
         if intact is None:
@@ -229,7 +256,7 @@ def recorded_pipeline(checkpoint: Checkpoint, *, of_run: bool = False) -> Pipeli
         ) from exc
 
 
-def run_description(checkpoint: Checkpoint) -> Mapping[str, Any]:
+def run_description(checkpoint: Checkpoint | Contents) -> Mapping[str, Any]:
     """What a checkpoint says of the run that it is of; empty where it says nothing.
 
     Raises:

@@ -194,8 +194,12 @@ def restore_place(trainer: Trainer, checkpoint: Checkpoint) -> None:
     """How far a training is: in its latents and data, in the scale of its losses, and in what its turns wait for."""
     state: Any = checkpoint.state
     trainer.draws = counted(state["draws"], "draws")
-    # Checkpoints of earlier versions lack it; in these all batches had one size.
-    examples = state.get("examples", trainer.draws * trainer.pipeline.training.batch_size)
+    examples = state.get("examples")
+    if (
+        "examples" not in state
+    ):  # of an earlier version, whose batches all had one size: the run's, not that of its fork
+        document: Any = checkpoint.metadata["pipeline"]
+        examples = trainer.draws * counted(document["training"]["batch_size"], "training.batch_size")
     trainer.feed.examples = counted(examples, "examples")
     trainer.engine.load_state_dict(state["engine"])
     for name, run in state.get("waited", {}).items():  # checkpoints of earlier versions lack it

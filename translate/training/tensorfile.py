@@ -11,6 +11,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeGuard
 
@@ -100,7 +101,7 @@ def read_tensors(path: Path, *, device: torch.device | str = "cpu") -> tuple[dic
     Raises:
         ModelFileError: The file is damaged; names the field.
     """
-    metadata = check_header(path)
+    _, metadata = read_header(path)
     try:
         if not _is_text(path):
             whole: dict[str, Tensor] = load(path.read_bytes())
@@ -121,14 +122,27 @@ def _is_text(path: Path) -> bool:
     return True
 
 
-def check_header(path: Path) -> dict[str, str]:
-    """Check that a file's header is sound and fits the file's size; allocates no tensor.
+@dataclass(frozen=True, slots=True)
+class TensorForm:
+    """What a header says of a tensor.
+
+    Attributes:
+        dtype: Its type.
+        shape: Its sizes.
+    """
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+
+def read_header(path: Path) -> tuple[dict[str, TensorForm], dict[str, str]]:
+    """Read a file's header, and check that it is sound and fits the file's size; allocates no tensor.
 
     Returns:
-        The text entries of the header.
+        The forms of the tensors by name, and the text entries of the header.
 
     Raises:
-        ModelFileError: It is not; names the field.
+        ModelFileError: It is damaged; names the field.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -146,7 +160,8 @@ def check_header(path: Path) -> dict[str, str]:
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise _damaged(path, "__metadata__", "not a mapping of texts")
     _check_entries(path, header, size - 8 - length)
-    return metadata
+    forms = {name: TensorForm(DTYPES[entry["dtype"]], tuple(entry["shape"])) for name, entry in header.items()}
+    return forms, metadata
 
 
 def _check_entries(path: Path, header: Mapping[str, Any], size: int) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from translate.errors import ComponentError, ModelFileError
-from translate.training.tensorfile import check_header
+from translate.training.tensorfile import read_header
 
 Layers: TypeAlias = "tuple[tuple[Tensor, Tensor], ...]"
 
@@ -73,7 +73,7 @@ def load_weights(file: Path) -> Layers:
 def _load(file: Path, modified: int, size: int) -> Layers:
     wanted = {f"{name}.{kind}" for name, _ in _wanted() for kind in ("weight", "bias")}
     try:
-        check_header(file)
+        read_header(file)
         with safe_open(file, framework="pt", device="cpu") as opened:
             stored = {name: opened.get_tensor(name) for name in wanted.intersection(opened.keys())}
     except (ModelFileError, SafetensorError, OSError) as exc:

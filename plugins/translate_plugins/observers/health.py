@@ -39,8 +39,8 @@ class Health:
     Args:
         window: Logged steps that a judgment is based on. Fewer find more, and raise more false alarms.
         on_divergence: What follows where something is wrong: say = it is said, and the training goes on; stop = the
-            training ends with exit code 7, its last checkpoint kept. Values that are not finite are left to
-            `training.patience`.
+            training ends with exit code 7, its last checkpoint kept. Three things end nothing: values that are not
+            finite (`training.patience` does), a learning rate that has come to 0, and what is seen at the last step.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Health:
         self._settings: Settings | None = None
         self._shown: dict[str, tuple[str, str]] = {}
         self._seen: list[tuple[Finding, int, int | None]] = []
+        self._saved: Path | None = None
 
     @hookimpl(trylast=True)
     def translate_run_started(self, run: Run) -> None:
@@ -62,6 +63,8 @@ class Health:
         self._judge = Judge(Known(turns, run.pipeline.training.precision == "fp16"), self._window)
         self._settings = Settings.of(run.pipeline)
         self._shown, self._seen = _shown_pairs(run), []
+        begun_at = run.folder / "checkpoints" / f"{run.start_step:06d}"
+        self._saved = begun_at if begun_at.is_dir() else None
         if run.start_step:
             self._remember(run.folder / FILE, run.start_step)
 
@@ -85,6 +88,11 @@ class Health:
             if made in pictures and given in pictures and is_comparable(pictures[made], pictures[given]):
                 ratio = float(spread(pictures[made])) / max(float(spread(pictures[given])), 1e-12)
                 self._say(run, step, self._judge.judge_preview(term, ratio))
+
+    @hookimpl
+    def translate_checkpoint_saved(self, folder: Path) -> None:
+        """Remember the newest, to name it."""
+        self._saved = folder
 
     @hookimpl(tryfirst=True)
     def translate_run_finished(self, run: Run, step: int) -> None:
@@ -111,21 +119,25 @@ class Health:
                 step,
                 Notice(source=SOURCE, kind=finding.kind, about=finding.about, state=state, text=text, advice=said),
             )
-        if self._stops:
+        if self._stops and step < run.steps:
             self._end(run, step)
 
     def _end(self, run: Run, step: int) -> None:
         """End the training while something is wrong, also what was so before a run went on."""
         assert self._judge is not None
         assert self._settings is not None
-        ill = [finding for finding in self._judge.active.values() if finding.kind != "not_finite"]
-        if ill:
-            tried = "; or ".join(advice(ill[0], self._settings))
-            raise NumbersError(
-                f"the training has gone wrong (seen at step {step}): {'; '.join(finding.text for finding in ill)}",
-                where=str(run.folder),
-                fix=f"begin a new run (--out NEW) with {tried}. To let it go on: health without on_divergence: stop",
-            )
+        ill = [each for each in self._judge.active.values() if each.kind != "not_finite" and each.hint != "lr"]
+        if not ill:
+            return
+        kept = f"the newest checkpoint is {self._saved}" if self._saved else "there is no checkpoint yet"
+        fork = f"; --fork {self._saved} begins it there" if self._saved else ""
+        tried = dict.fromkeys(way for finding in ill for way in advice(finding, self._settings)[:2])
+        raise NumbersError(
+            f"the training has gone wrong (seen at step {step}): {'; '.join(each.text for each in ill)}; {kept}",
+            where=str(run.folder),
+            fix=f"begin a new run (--out NEW{fork}); to try: {'; '.join(tried)}. To let this one go on: health without "
+            "on_divergence: stop",
+        )
 
     def _note(self, step: int, change: Change) -> int:
         """Keep it for the summary; returns the step at which it began."""

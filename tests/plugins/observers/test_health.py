@@ -510,6 +510,10 @@ def test_where_it_is_asked_to_a_divergence_ends_the_training(tmp_path, manager):
         train(ill, out=tmp_path / "ill", manager=manager)
     assert caught.value.exit_code == 7
     assert "training.optimizers.generators.lr" in (caught.value.fix or "")
+    kept = tmp_path / "ill" / "checkpoints"
+    newest = max(kept.iterdir())
+    assert f"the newest checkpoint is {newest}" in caught.value.what
+    assert f"--fork {newest}" in (caught.value.fix or "")
     entries = said(tmp_path / "ill")
     assert [entry["state"] for entry in entries] == ["began", "summary"]
     last = entries[0]["step"]
@@ -518,9 +522,14 @@ def test_where_it_is_asked_to_a_divergence_ends_the_training(tmp_path, manager):
     goes_on = changed(ill, ("training/observers", ["metrics_file", "health"]), ("training/steps", last + 10))
     train(goes_on, out=tmp_path / "ill", manager=manager)
     with pytest.raises(NumbersError, match=f"seen at step {last + 20}"):  # it was so before
-        train(changed(ill, ("training/steps", last + 20)), out=tmp_path / "ill", manager=manager)
+        train(changed(ill, ("training/steps", last + 30)), out=tmp_path / "ill", manager=manager)
 
     train(changed(RING, observers), out=tmp_path / "healthy", manager=manager)
+    lr = {"schedule": "linear", "initial": 1e-3, "final": 0.0, "start": 0, "end": 60}
+    rates = [(f"training/optimizers/{side}/lr", lr) for side in ("generators", "discriminators")]
+    train(changed(RING, observers, *rates), out=tmp_path / "over", manager=manager)  # has learnt what it was to learn
+    ends = changed(ill, ("training/steps", last))
+    assert train(ends, out=tmp_path / "ends", manager=manager).step == last, "nothing is left to be saved from"
 
 
 # -- what it costs and leaves ------------------------------------------------------------------------------------------

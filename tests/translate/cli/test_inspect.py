@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import onnx
 import pytest
 import sampled_run
 import torch
@@ -15,7 +16,7 @@ from toy_runs import game, toy_manager
 from translate.cli import main
 from translate.plugin_manager import default_manager
 from translate.training import inventory, train
-from translate.training.checkpoint import load_checkpoint
+from translate.training.checkpoint import load_checkpoint, look_into
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,27 @@ def test_what_is_missing_is_said_with_the_command_that_installs_it(run, monkeypa
     assert "to open it: pip install acme-gan==1.2\n" in text  # and nothing of what is no name of a distribution
 
 
+def test_a_plugin_that_is_installed_and_not_loaded_is_not_to_be_installed(run, monkeypatch, capsys):
+    monkeypatch.setattr(inventory, "run_description", lambda _: {"components": ["loss gone: x (pytest 1.0)"]})
+    text = inspected(capsys, run)
+    assert re.search(r"x \(pytest 1.0\) +not loaded: translate plugins$", text, re.MULTILINE)
+    assert "pip install" not in text
+
+
+def test_many_other_checkpoints_are_counted(run, monkeypatch, capsys):
+    many = [(step, Path(f"{step:06d}")) for step in range(2, 500, 2)]
+    monkeypatch.setattr(inventory, "find_checkpoints", lambda _: many)
+    assert "step      4 (others: 248 from 2 to 498)" in re.sub(" {6,}", "      ", inspected(capsys, run))
+
+
+def test_no_tensor_is_read(run, monkeypatch, capsys):
+    """A file of a stranger may be larger than the memory."""
+    monkeypatch.setattr("translate.training.tensorfile.load", lambda *_: pytest.fail("a tensor was read"))
+    monkeypatch.setattr("translate.training.tensorfile.safe_open", lambda *_, **__: pytest.fail("a tensor was read"))
+    assert "intact" in inspected(capsys, run, "--tensors")
+    assert "float32" in inspected(capsys, run / "checkpoints" / "000004" / "weights.safetensors")
+
+
 def test_another_version_of_a_plugin_is_shown(run, monkeypatch, capsys):
     lines = ["loss l1: losses (translate-images 0.0.1)"]
     monkeypatch.setattr(inventory, "run_description", lambda _: {"components": lines})
@@ -101,12 +123,12 @@ def test_what_is_damaged_is_refused_and_what_is_intact_named(run, tmp_path, caps
 
 def test_a_forged_text_cannot_move_the_terminal(run, monkeypatch, capsys):
     def forged(folder: Path) -> object:
-        found = load_checkpoint(folder, state=False)
+        found = look_into(folder)
         found.metadata["pipeline"]["description"] = "red \x1b[31m" + "x" * 1000
         found.metadata["run"]["seed"] = "\x07"
         return found
 
-    monkeypatch.setattr(inventory, "loaded", forged)
+    monkeypatch.setattr(inventory, "look_into", forged)
     text = inspected(capsys, run)
     assert "red ?[31m" in text
     assert not {"\x1b", "\x07"} & set(text)
@@ -124,6 +146,19 @@ def test_an_exported_file_says_what_it_takes(tmp_path, capsys):
     assert "output: fake, a picture" in text
 
 
+@pytest.mark.parametrize("difference", ["1" + "0" * 400, "true", '"0.5"', "NaN"])
+def test_a_forged_difference_is_left_out(difference, tmp_path, capsys):
+    model = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 18]> g (float[batch, 2] z) => (float[batch, 2] out) { out = Neg(z) }'
+    )
+    said = {"format_version": "1", "size_divisor": "1", "verification": f'{{"largest_difference": {difference}}}'}
+    onnx.helper.set_model_props(model, said)
+    onnx.save(model, str(tmp_path / "forged.onnx"))
+    text = inspected(capsys, tmp_path / "forged.onnx")
+    assert "verified" not in text
+    assert "any x 2" in text
+
+
 def test_a_file_of_weights_lists_its_tensors(tmp_path, capsys):
     save_file({"a.weight": torch.zeros(2, 3), "count": torch.tensor(1)}, tmp_path / "x.safetensors", {"from": "here"})
     text = inspected(capsys, tmp_path / "x.safetensors")
@@ -139,6 +174,41 @@ def test_a_file_of_weights_lists_its_tensors(tmp_path, capsys):
 def test_other_files_are_refused(content, said, tmp_path, capsys):
     (tmp_path / "file.pth").write_bytes(content)
     assert said in refused(capsys, tmp_path / "file.pth")
+
+
+def test_pickles_are_known_under_any_name(tmp_path, capsys):
+    (tmp_path / "file.safetensors").write_bytes(b"PK\x03\x04....")
+    assert "import-weights" in refused(capsys, tmp_path / "file.safetensors")
+
+
+def test_what_is_no_checkpoint_is_said(run, tmp_path, capsys, monkeypatch):
+    assert f"The run is '{run}'." in refused(capsys, run / "checkpoints")
+    young = shutil.copytree(run, tmp_path / "young", ignore=shutil.ignore_patterns("0*"))
+    assert f"the run '{young}' has no checkpoint yet" in refused(capsys, young)
+    copy = shutil.copytree(run, tmp_path / "copy")
+    (copy / "checkpoints" / "000004" / "manifest.json").unlink()
+    said = refused(capsys, copy / "checkpoints" / "000004")
+    assert "not a complete checkpoint: its manifest.json is missing" in said
+    assert "000002" in said
+    monkeypatch.chdir(run / "checkpoints" / "000002")
+    assert "(others: 4)" in inspected(capsys, ".")
+
+
+def test_many_runs_are_counted_and_what_may_not_be_looked_into_is_left_out(run, tmp_path, capsys, monkeypatch):
+    for number in range(10):
+        shutil.copytree(run, tmp_path / f"run{number}\n", ignore=shutil.ignore_patterns("0*"))
+    look = Path.is_file
+
+    def locked(path: Path) -> bool:
+        if path.parent.name.startswith("run3"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path)
+
+    monkeypatch.setattr(Path, "is_file", locked)
+    said = refused(capsys, tmp_path)
+    assert re.search(r"Runs in it: run0\S+, run1.* and 1 more\.", said)
+    assert "run3" not in said
+    assert len(said.splitlines()) == 3
 
 
 def test_a_folder_of_runs_lists_them(run, capsys):

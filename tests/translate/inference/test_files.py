@@ -232,11 +232,14 @@ def test_one_file_is_for_all_and_a_missing_partner_stops_no_other(mixed, saved, 
 
 def test_two_partners_of_one_name_are_a_choice_that_is_not_made(mixed, saved, tmp_path):
     saved(tmp_path / "in/a.png", grey(50))
-    for suffix in ("png", "bmp"):
+    for suffix in ("webp", "bmp"):
         saved(tmp_path / f"masks/a.{suffix}", grey(5))
     others = {"mask": tmp_path / "masks", "label": 0}
     result = translate_files(Translator(mixed), [tmp_path / "in"], tmp_path / "out", others=others)
-    assert [reason for _, reason in result.failed] == [f"there are 2 pictures 'a' in '{tmp_path / 'masks'}'"]
+    ((_, reason),) = result.failed
+    assert reason == f"there are 2 pictures 'a' in '{tmp_path / 'masks'}' (a.bmp, a.webp)"
+    saved(tmp_path / "masks/a.png", grey(5))  # the very name
+    assert not translate_files(Translator(mixed), [tmp_path / "in"], tmp_path / "out", others=others).failed
 
 
 @pytest.mark.parametrize(

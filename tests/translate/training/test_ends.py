@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -62,6 +63,37 @@ def test_what_ended_a_run_is_not_replaced_by_an_observer_that_fails_then(manager
     with pytest.raises(Stopped, match="step 3;"):
         train(game(), out=tmp_path / "run", manager=manager, observers=[StopAt(3), FailsAtTheEnd()])
     assert "cannot say goodbye" in caplog.text
+
+
+def test_an_observer_need_not_be_hashable(manager, tmp_path):
+    """As a plain dataclass is not."""
+
+    @dataclass
+    class Counts:
+        ends: int = 0
+
+        @hookimpl
+        def translate_run_finished(self) -> None:
+            self.ends += 1
+
+    counts = Counts()
+    train(game({"steps": 1}), out=tmp_path / "run", manager=manager, observers=[counts])
+    assert counts.ends == 1
+
+
+def test_of_several_failures_at_a_good_end_none_is_lost(manager, tmp_path, caplog):
+    class Also:
+        @hookimpl
+        def translate_run_finished(self) -> None:
+            msg = "another one"
+            raise RuntimeError(msg)
+
+    observers = [FailsAtTheEnd(), Also()]
+    with pytest.raises(PluginError) as caught:
+        train(game({"steps": 1}), out=tmp_path / "run", manager=manager, observers=observers)
+    said = f"{caught.value} {caplog.text}"
+    assert "another one" in said
+    assert "cannot say goodbye" in said
 
 
 def test_at_a_good_end_its_failure_is_one(manager, tmp_path):

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 
 from translate.errors import ModelFileError
-from translate.training.tensorfile import DTYPES, check_header, read_tensors, tensor_chunks
+from translate.training.tensorfile import DTYPES, TensorForm, read_header, read_tensors, tensor_chunks
 
 
 def write(path, tensors, metadata=None):
@@ -100,7 +100,7 @@ def damaged_file(path, change, data=8):
 def test_a_damaged_header_is_named_before_anything_is_read(tmp_path, change, says):
     path = damaged_file(tmp_path / "a", change)
     with pytest.raises(ModelFileError, match=says) as caught:
-        check_header(path)
+        read_header(path)
     assert caught.value.where == str(path)
 
 
@@ -113,7 +113,7 @@ def test_a_name_in_it_cannot_move_the_terminal(tmp_path):
 
 
 def test_a_sound_header_passes(tmp_path):
-    assert check_header(damaged_file(tmp_path / "a", lambda h: None)) == {}
+    assert read_header(damaged_file(tmp_path / "a", lambda h: None)) == ({"w": TensorForm(torch.float32, (2,))}, {})
 
 
 @pytest.mark.parametrize(
@@ -127,4 +127,4 @@ def test_what_is_no_safetensors_file_is_refused(tmp_path, content):
 
 def test_data_behind_the_last_tensor_is_refused(tmp_path):
     with pytest.raises(ModelFileError, match="data_offsets"):
-        check_header(damaged_file(tmp_path / "a", lambda h: None, data=9))
+        read_header(damaged_file(tmp_path / "a", lambda h: None, data=9))
