@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 
 import onnx
 import pytest
 import torch
 from small_sets import built, small_settings
+from torch.utils.flop_counter import FlopCounterMode
 from toy_runs import StopAt
 
 from translate import Image, Vector
@@ -135,19 +135,16 @@ def test_weights_are_standard_normal_and_scaled_by_hes_constant_at_run_time(name
 
 
 def test_low_stages_compute_at_low_resolution():
-    """Time for an image, forward and backward, of stages 0 and 1 below half of that of the last (C5)."""
+    """Operations for an image, forward and backward, of stages 0 and 1 below half of those of the last (C5)."""
     make, judge = networks()
 
-    def seconds(growth: float) -> float:
-        times = []
-        for _ in range(5):
-            began = time.perf_counter()
+    def operations(growth: float) -> int:
+        with FlopCounterMode(display=False) as counter:
             judge(make(torch.randn(16, 16), growth), growth).sum().backward()
-            times.append(time.perf_counter() - began)
-        return min(times)
+        return counter.get_total_flops()
 
-    assert seconds(0.0) < 0.5 * seconds(3.0)
-    assert seconds(1.0) < 0.5 * seconds(3.0)
+    assert 0 < operations(0.0) < 0.5 * operations(3.0)
+    assert operations(0.0) < operations(1.0) < 0.5 * operations(3.0)
 
 
 # -- 4.19: the shipped game -------------------------------------------------------------------------------------------
