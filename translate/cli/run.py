@@ -42,6 +42,12 @@ def command(
             metavar="NAME=FOLDER",
         ),
     ] = None,
+    external_data: Annotated[
+        bool,
+        typer.Option(
+            "--external-data", help="Also read weights from files beside it, as a file above 1.5 GB has them."
+        ),
+    ] = False,
     threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1)] = None,
 ) -> None:
     """Translate pictures with an exported file: pictures in, pictures out."""
@@ -49,7 +55,7 @@ def command(
     from translate.inference.files import find_inputs, output_suffix
     from translate.pictures import shown
 
-    translator = Translator(file, threads=threads)
+    translator = Translator(file, threads=threads, external_data=external_data)
     others = _others(translator, label, settings or [], pictures or [])
     with _shown_progress(len(find_inputs(inputs, output, output_suffix(translator)))) as progress:
         result = translate_files(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx_files import external
 from PIL import Image
 
 from translate.cli import main
@@ -49,6 +50,19 @@ def test_a_folder_in_plain_lines(model, folder, tmp_path, capsys):
     assert lines[3] == f"3 of 3 pictures in {out}"
     for index in range(3):
         assert (np.asarray(Image.open(out / f"{index}.png")) == 255 - 10 * index).all()
+
+
+def test_weights_in_files_beside_it_are_read_where_that_is_asked_for(folder, tmp_path, capsys):
+    inner = tmp_path / "model"
+    inner.mkdir()
+    (inner / "weights").write_bytes(np.array([255.0], np.float32).tobytes())
+    words = ["run", str(external(inner, "weights")), str(folder), "--output", str(tmp_path / "out")]
+    assert main(words) == 4
+    assert "translate run --external-data" in capsys.readouterr().err
+    assert main([*words, "--external-data"]) == 0
+    assert (np.asarray(Image.open(tmp_path / "out" / "1.png")) == 245).all()
+    words[1] = str(external(inner, "../outside"))
+    assert main([*words, "--external-data"]) == 4
 
 
 def test_a_broken_picture_is_named_and_the_exit_code_is_3(model, folder, tmp_path, capsys):
