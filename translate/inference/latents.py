@@ -66,7 +66,7 @@ def draw(
     if numbers is None or problem:
         because = f": {problem}" if problem else ""
         what = f"latents of the law {written(law)} cannot be drawn here{because}"
-        raise ModelFileError(what, fix="give the latent's values yourself")
+        raise ModelFileError(what, where=f"the input '{name}'", fix="give the latent's values yourself")
     key = zlib.crc32(name.encode())
     one_hot = law.get("one_hot", True)
     drawn = [
