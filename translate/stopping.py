@@ -45,7 +45,7 @@ class StopRequests:
         self.requested: str | None = None
         self.started = False
         self._unsaved = unsaved
-        self._interrupted = False
+        self._interrupted = self.over = False
         self._before: dict[int, Any] = {}
         self._began = time.monotonic()
 
@@ -80,12 +80,20 @@ class StopRequests:
         if error is not None and self.requested and not self.started and not isinstance(error, Interrupted | Stopped):
             raise self.error(None) from error
 
+    @classmethod
+    def let_end(cls) -> None:
+        """All that could be stopped is done: requests that come now are not heard, and the command ends as it would."""
+        for each in cls._open:
+            each.over = True
+
     def end_after(self, seconds: float | None) -> None:
         """Take it for a request where so much time has passed since this was made; None = never."""
         if seconds is not None and self.requested is None and time.monotonic() - self._began >= seconds:
             self.requested = STOP_AFTER
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
+        if self.over:
+            return
         name = signal.Signals(number).name
         if name == "SIGINT":
             if self._interrupted:

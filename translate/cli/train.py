@@ -31,12 +31,14 @@ def command(
 ) -> None:
     """Train a pipeline. The same command again goes on where it stopped."""
     from translate.pipeline import load_pipeline
+    from translate.stopping import StopRequests
     from translate.training import train
 
     loaded = load_pipeline(pipeline, overrides or [], run=out or Path("runs") / Path(pipeline).stem)
     folder = out or Path("runs") / loaded.name
     report_folder.set(folder)
     result = train(loaded, out=folder, take_over=take_over, accept_data_change=accept_data_change, fork=fork)
+    StopRequests.let_end()  # a few lines are left to be said
     if not result.is_main:
         return
     if result.already_done:

@@ -89,6 +89,17 @@ def test_a_request_at_the_very_end_of_the_last_block_is_no_error():
         killed_by("SIGTERM")
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_once_all_is_done_a_request_changes_nothing(name, capfd):
+    with StopRequests("stopped; there is nothing to save yet") as outer:
+        with StopRequests() as inner:
+            inner.started = True
+        StopRequests.let_end()
+        killed_by(name)
+    assert outer.requested is None
+    assert capfd.readouterr().err == ""
+
+
 def test_a_second_request_does_not_change_how_the_process_ends():
     with pytest.raises(Stopped, match="step 3"), StopRequests("nothing to save"), StopRequests() as inner:  # noqa: PT012
         inner.started = True
