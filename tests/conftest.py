@@ -15,6 +15,15 @@ import pytest
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a GPU where there is none."""
+    if item.get_closest_marker("gpu") is not None:
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no CUDA device is there")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of sample pictures beside the checkout; tests that need it are skipped without it."""

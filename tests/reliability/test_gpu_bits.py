@@ -30,10 +30,6 @@ pytestmark = [pytest.mark.gpu, pytest.mark.timeout(300), pytest.mark.filterwarni
 
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory) -> Path:
-    import torch
-
-    if not torch.cuda.is_available():
-        pytest.skip("no GPU")
     root = tmp_path_factory.mktemp("small_data")
     write_small_sets(root)
     return root
