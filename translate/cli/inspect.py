@@ -34,7 +34,7 @@ def command(
     where it is missing. Of an exported file: what it takes and makes.
     """
     if path.is_file():
-        _show_file(path)
+        _show_file(path, tensors=tensors)
         return
     from translate.pictures import shown
     from translate.plugin_manager import default_manager
@@ -100,11 +100,13 @@ def _here(component: ComponentInside) -> str:
     return "yes" if same else f"yes, {component.here.version}"
 
 
-def _show_file(path: Path) -> None:
+def _show_file(path: Path, *, tensors: bool) -> None:
     from translate.pictures import shown
 
     refuse_pickled(path)
     if path.suffix.lower() == ".onnx":
+        if tensors:
+            raise UsageError("--tensors: those of an exported file are not listed", fix="give the run it is made from")
         _show_onnx(path)
     elif path.suffix.lower() == ".safetensors":
         from translate.training.tensorfile import read_header

@@ -63,7 +63,9 @@ class Health:
         self._judge = Judge(Known(turns, run.pipeline.training.precision == "fp16"), self._window)
         self._settings = Settings.of(run.pipeline)
         self._shown, self._seen = _shown_pairs(run), []
-        begun_at = run.folder / "checkpoints" / f"{run.start_step:06d}"
+        from translate.training.run import CHECKPOINTS
+
+        begun_at = run.folder / CHECKPOINTS / f"{run.start_step:06d}"
         self._saved = begun_at if begun_at.is_dir() else None
         if run.start_step:
             self._remember(run.folder / FILE, run.start_step)

@@ -144,6 +144,7 @@ def test_an_exported_file_says_what_it_takes(tmp_path, capsys):
     assert re.search(r"label +label +int64 +any +one of 10 classes", text)
     assert re.search(r"verified +differs from PyTorch by at most", text)
     assert "output: fake, a picture" in text
+    assert "are not listed" in refused(capsys, made / "exports" / "make.onnx", "--tensors")
 
 
 @pytest.mark.parametrize("difference", ["1" + "0" * 400, "true", '"0.5"', "NaN"])
