@@ -252,7 +252,8 @@ RING: dict[str, Any] = {
     "data": {"dataset": "mixture", "law": "ring", "workers": 0},
     "latents": {"z": {"latent": "normal", "size": 2}},
     "networks": {
-        "G": {"generator": "stack", "makes": "point", "layers": ["fc32 relu", "fc32 relu", "fc*"]},
+        # Without batch norm one in twenty of such trainings does make the same point for a while (seeds 0 to 9).
+        "G": {"generator": "stack", "makes": "point", "layers": ["fc32 batch relu", "fc32 batch relu", "fc*"]},
         "D": {"discriminator": "stack", "layers": ["fc32 leaky", "fc32 leaky", "fc1"]},
     },
     "flow": {"fake": "G(z)"},
@@ -335,6 +336,7 @@ LEAK = [  # another condition on each side
     ("latents/other", {"latent": "uniform", "size": 1, "low": -1.0, "high": -0.9}),
     ("losses/adversarial", {"loss": "bce", "real": "D(point, one)", "fake": "D(fake, other)"}),
 ]
+PLAIN = ("networks/G/layers", ["fc32 relu", "fc32 relu", "fc*"])  # batch norm would keep its gradients small
 NO_LEAK = [LEAK[0], ("losses/adversarial", {"loss": "bce", "real": "D(point, one)", "fake": "D(fake, one)"})]
 
 
@@ -370,8 +372,8 @@ SICK: dict[str, tuple[list[tuple[str, Any]], list[tuple[str, Any]], set[tuple[st
     ),
     "leaked label": (LEAK, NO_LEAK, {("overpowering", TERM)}, "something tells the two sides apart"),
     "exploding gradients": (
-        wasserstein(1e-2, 10.0),
-        HEALTHY["wasserstein"],
+        [*wasserstein(1e-2, 10.0), PLAIN],
+        [*HEALTHY["wasserstein"], PLAIN],
         {("explosion", "G")},
         "training.optimizers.generators.clip_norm: 1",
     ),
