@@ -33,6 +33,8 @@ from translate.privacy import without_names
 BROKEN_PIPE: Final = 141  # what a shell reports for any program whose reader left: 128 + SIGPIPE
 GLOBAL_OPTIONS: Final = ("--debug", "--disable", "--version")
 _MACHINE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE}
+_NAME: Final = {errno.ENAMETOOLONG, errno.EILSEQ}  # a word of the command that no file can be named
+_SHOWN: Final = 60  # characters of it
 
 #: Folder of the run in progress; a command that has one sets it, and the report of an unexpected error goes there.
 report_folder: ContextVar[Path | None] = ContextVar("report_folder", default=None)
@@ -79,6 +81,11 @@ def _translated(exc: BaseException, invocation: Invocation, words: Sequence[str]
         return _usage_error(exc)
     if _is_machine_error(exc):
         return MachineError(_first_line(exc), fix="free or allow what is named above, then run the same command again")
+    if isinstance(exc, OSError) and exc.errno in _NAME:
+        name = os.fsdecode(exc.filename or "")
+        where = f"'{name[:_SHOWN]}{'...' * (len(name) > _SHOWN)}'"
+        what = f"no file can have this name: {exc.strerror}"
+        return UsageError(what, where=where, fix="give a shorter or plainer one")
     report = _write_report(exc, words)
     if invocation.provider:
         return PluginError(

@@ -22,6 +22,7 @@ Buffer = bytes | bytearray | memoryview
 _BLOCK: Final = 1 << 20
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_NAME: Final = frozenset({errno.ENAMETOOLONG, errno.EILSEQ})
 _IN_THE_WAY: Final = frozenset({errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY})
 
 
@@ -139,7 +140,7 @@ def _translated(exc: OSError, path: Path, needed: int | None) -> MachineError:
         return MachineError(
             f"{reason}: {exc.filename or path}",
             where=where,
-            fix="choose another folder with --out, or change its rights",
+            fix="change its rights, or choose another folder",
         )
     if exc.errno in _IN_THE_WAY:
         return MachineError(
@@ -147,6 +148,8 @@ def _translated(exc: OSError, path: Path, needed: int | None) -> MachineError:
             where=where,
             fix="move it aside, or choose another folder with --out",
         )
+    if exc.errno in _NAME:
+        return MachineError(f"no file can have this name: {exc.strerror}", where=where, fix="choose another --out")
     return MachineError(f"the disk reports an error: {exc.strerror or exc}", where=where, fix="check the disk")
 
 

@@ -239,6 +239,31 @@ def test_an_unexpected_error_is_70_and_a_report_in_the_run_folder(ends_with, cap
     assert "ZeroDivisionError: division by zero\nsecond line" in text
 
 
+LONG = "a" * 5000
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["inspect", LONG],
+        ["sample", LONG],
+        ["evaluate", LONG],
+        ["export", LONG],
+        ["run", LONG, "x.png", "-o", "y.png"],
+        ["import-weights", LONG, "-o", "y.safetensors"],
+        ["check", "pix2pix", f"data.root={LONG}"],
+        ["check", "pix2pix", f"data.root=x/{LONG}"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_name_that_no_file_can_have_is_no_bug(words, capsys):
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert "code: E-" in error
+    assert "fix: " in error
+    assert "this should not happen" not in error
+
+
 def test_without_a_run_folder_the_report_is_a_temporary_file(ends_with, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     ends_with(KeyError("x"))
