@@ -124,9 +124,13 @@ RATE: Final = ["lr=2.0e-4", "betas=[0.5, 0.999]"]
 
 
 def perceptrons(run: Run) -> Values:
-    """Train the perceptrons with DCGAN's rates and a discriminator without dead units."""
+    """Train the perceptrons with DCGAN's rates, a discriminator without dead units, and batch norm in the generator."""
     faster = [f"training.optimizers.{side}.{key}" for side in ("generators", "discriminators") for key in RATE]
-    own = ["networks.D.layers=[fc256 leaky, fc128 leaky, fc1]", *faster, steps(15_000, 100_000)]
+    layers = [
+        "networks.G.layers=[fc256 batch leaky, fc512 batch leaky, fc1024 batch leaky, fc*]",
+        "networks.D.layers=[fc256 leaky, fc128 leaky, fc1]",
+    ]
+    own = [*layers, *faster, steps(6000, 100_000)]
     return judged(*trained("gan", [f"data.root={run.data / DIGITS}", *own], run))
 
 
@@ -323,7 +327,9 @@ GENERATIVE: Final[Sequence[Check]] = [
         controls=UNTAUGHT,
         note=(
             "LeakyReLU in D and Adam 2e-4 (0.5) for a short training: with the settings of the source, ReLU and 1e-4, "
-            "1,000 epochs are meant. No bound is published: 300 is where a generator counts as collapsed."
+            "1,000 epochs are meant. Batch norm in G, as in the code that the sources link to: without it FD is 418 "
+            "after 6,000 steps and 591 after 15,000, with 7 and 5 classes (seed 0). No bound is published: 300 is "
+            "where a generator counts as collapsed."
         ),
     ),
     *(
