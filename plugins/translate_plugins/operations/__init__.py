@@ -108,6 +108,12 @@ def translate_components() -> Iterable[Component]:
     )
     yield Component(
         kind="operation",
+        name="mirror",
+        target="translate_plugins.operations.mirror:mirror",
+        summary="Mirror examples left to right by a coin.",
+    )
+    yield Component(
+        kind="operation",
         name="negative",
         target="translate_plugins.operations.negative:negative",
         summary="Black for white.",

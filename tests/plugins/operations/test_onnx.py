@@ -20,6 +20,7 @@ from translate_plugins.operations.chroma import chroma
 from translate_plugins.operations.edges import edges
 from translate_plugins.operations.lab_to_rgb import lab_to_rgb
 from translate_plugins.operations.lightness import lightness
+from translate_plugins.operations.mirror import mirror
 from translate_plugins.operations.negative import negative
 from translate_plugins.operations.noise import Noise
 from translate_plugins.operations.one_hot import one_hot
@@ -49,6 +50,7 @@ class All(nn.Module):
             "edges": edges(image),
             "negative": negative(image),
             "rotate": rotate(image),
+            "mirror": mirror(image, image.mean((1, 2, 3))[:, None] - 0.5),
             "boundaries": boundaries(classes),
             "add": add(image, negative(image), image),
             "centre": paste(patch, image),

@@ -160,6 +160,20 @@ def test_cuts_patches_of_the_output_lie_where_those_of_the_input_do(small_data):
         assert torch.equal(mine, yours)
 
 
+def test_fastcuts_patches_lie_where_those_of_the_input_do_mirrored_or_not(small_data):
+    game = built("fastcut", small_data)
+    phase = game.pipeline.phases[0]
+    patches, fake = (game.graphs[0].add_at(("flow", name), phase.flow[name]) for name in ("patches", "fake"))
+    batch = next(open_stream(game.pipeline, "train", batch_size=2).batches())
+    given = {"a": batch["a"], "coin": torch.tensor([[0.5], [-0.5]])}
+    pixels = {"E": lambda image: {"map": image, "features": [image]}, "G": lambda inner: inner}
+    with torch.no_grad():
+        (picked, made) = evaluate(game, [patches, fake], given, networks=pixels)
+    assert torch.equal(made[0], batch["a"][0].flip(2))
+    assert torch.equal(made[1], batch["a"][1])
+    assert torch.equal(picked["first"][0], picked["second"][0])
+
+
 def test_spades_output_follows_its_map(small_data):
     network, source = built("spade", small_data).networks["G"].eval(), torch.rand(1, 3, 32, 32) * 2 - 1
     with torch.no_grad():

@@ -45,7 +45,7 @@ CALLS: dict[str, list[dict[str, int]]] = {
     "draw": [{"G": 1}],
     "dualgan": [{"G_ab": 4, "G_ba": 4, "D_a": 7, "D_b": 7}],  # three draws, the last one shared
     "dualgan_sigmoid": [{"G_ab": 4, "G_ba": 4, "D_a": 4, "D_b": 4}],  # two draws, the first one shared
-    "fastcut": [{"E": 2, "G": 1, "P": 2, "D": 3}],
+    "fastcut": [{"E": 3, "G": 1, "P": 2, "D": 3}],  # the input as it is, mirrored, and the output
     "mixture": [{"G": 1, "D": 3}],
     "gan": [FRESH],
     "gan_minimax": [FRESH],
