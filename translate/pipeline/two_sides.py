@@ -11,6 +11,7 @@ from translate.pipeline.graph import Node
 from translate.pipeline.measuring import behind
 from translate.specs import Label
 
+_JUDGED = frozenset({"real", "fake"})  # compared as two sets of examples, not one by one
 _SAME_PLACE = frozenset({"network", "attribute", "sequence"})
 
 
@@ -96,7 +97,7 @@ def _treatment(nodes: Sequence[Node], node: Node) -> tuple[Any, ...]:
 
 
 def parted_histories(game: Game, phase: int) -> Iterator[Problem]:
-    """Discriminators that judge earlier examples together with something of the present ones."""
+    """Discriminators that judge, and losses that compare, earlier examples with something of the present ones."""
     nodes = game.graphs[phase].nodes
     inputs: list[frozenset[str]] = []  # names of the fields and latents that each value is made of
     sources: list[tuple[Node, ...]] = []  # of each value: histories, and inputs that reach it past them
@@ -117,6 +118,37 @@ def parted_histories(game: Game, phase: int) -> Iterator[Problem]:
                 yield game.pipeline.problem(node.path, text, column=node.column, phase=phase)
                 found = tuple(past[:1])  # said once, not again for what comes after
         sources.append(found)
+    yield from _parted_terms(game, phase, inputs, sources)
+
+
+def _parted_terms(
+    game: Game, phase: int, inputs: Sequence[frozenset[str]], sources: Sequence[Sequence[Node]]
+) -> Iterator[Problem]:
+    """Losses that compare earlier examples one by one with what the present ones were made of, such as a label."""
+    nodes, pipeline = game.graphs[phase].nodes, game.pipeline
+    for name, indices in game.term_nodes[phase].items():
+        values = {key: index for key, index in indices.items() if key not in _JUDGED}
+        past = {key: [each for each in sources[index] if each.is_marked("is_history")] for key, index in values.items()}
+        wrong = next(
+            (
+                (key, histories[0], other)
+                for key, histories in past.items()
+                for other in values
+                if histories
+                and other != key
+                and not past[other]
+                and any(source.name in inputs[histories[0].index] for source in sources[values[other]])
+            ),
+            None,
+        )
+        if wrong is not None and pipeline.phases[phase].losses[name].weight != 0.0:
+            key, history, other = wrong
+            text = (
+                f"`{key}` ({nodes[values[key]].text}) is of earlier examples, from `{history.text}`, and `{other}` "
+                f"({nodes[values[other]].text}) of the present ones, with which they have nothing to do. Give this "
+                f"loss `{game.graphs[phase].written(history.inputs[0])}` without {history.name}"
+            )
+            yield pipeline.problem(("losses", name), text, phase=phase)
 
 
 def _is_parted(game: Game, source: Node, history: Node, of: frozenset[str]) -> bool:

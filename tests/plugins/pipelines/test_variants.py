@@ -194,6 +194,17 @@ def test_a_pool_that_parts_fakes_from_their_labels_is_refused(small_data):
         checked("cyclegan_conditional", [*small_settings("cyclegan_conditional", small_data), parted])
 
 
+def test_a_class_term_about_earlier_fakes_and_present_labels_is_refused(small_data):
+    """AC-GAN's discriminator may judge old fakes, but must name the class of new ones."""
+    small = [*small_settings("acgan", small_data), "flow.seen_fake=T(replay(fake))"]
+    with pytest.raises(PipelineError) as caught:
+        checked("acgan", small)
+    text = " ".join(str(caught.value).split())
+    assert "`of` (C(seen_fake)) is of earlier examples, from `replay(fake)`, and `to` (label) of the present" in text
+    assert "Give this loss `fake` without replay" in text
+    checked("acgan", [*small, "losses.class_fake.of=C(T(fake))"])
+
+
 def trained(variant: str, root: Path, folder: Path) -> tuple[Path, str]:
     """Train a variant for two steps; gives its run and the name of its first export."""
     name, changes = VARIANTS[variant]

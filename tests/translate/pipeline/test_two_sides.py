@@ -157,3 +157,23 @@ def test_a_penalty_between_real_and_old_examples_passes(load):
     parted = [(old[0], old[1].replace(*penalty).replace("D(between)", "'D(source, between)'")), loss]
     text = str(load(sides("D(source, target)", "D(source, fake)"), *parted, whole=True))
     assert "`D(source, between)` judges earlier examples, from `pool(fake)`, together with `source`" in text
+
+
+@pytest.mark.parametrize(
+    ("of", "to", "wrong"),
+    [
+        ("pool(fake)", "source", True),
+        ("source", "pool(fake)", True),
+        ("pool(fake)", "target", False),  # nothing says that they belong together
+        ("pool(fake)", "replay(fake)", False),  # two sets
+        ("fake", "source", False),
+    ],
+)
+def test_a_loss_between_earlier_examples_and_what_the_present_ones_are_of_is_refused(load, of, to, wrong):
+    more = ("losses:\n", f"losses:\n  far: {{loss: l1, side: discriminators, of: 'D({of})', to: 'D({to})'}}\n")
+    found = load(sides("D(target)", "D(fake)"), more, whole=True)
+    if wrong:
+        assert "losses.far: `" in found.only()
+        assert "is of earlier examples, from `pool(fake)`, and `" in found.only()
+    else:
+        assert not found.problems
