@@ -214,6 +214,14 @@ class Engine:
         """
         return self._skips.read(optimizer)
 
+    def run_of_skips(self, optimizer: torch.optim.Optimizer) -> int:
+        """How many steps of an optimiser in a row were skipped up to now; waits for the device."""
+        return self._skips.run(optimizer)
+
+    def restore_skips(self, optimizer: torch.optim.Optimizer, run: int) -> None:
+        """Go on with a run of skipped steps that began before the training was stopped."""
+        self._skips.go_on(optimizer, run, self._device)
+
     @property
     def loss_scale(self) -> float | None:
         """The factor of the losses with fp16 (None without); waits for the device."""

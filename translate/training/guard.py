@@ -49,6 +49,19 @@ class SkipCounter:
             counts[1] = counts[0]
         return longest
 
+    def run(self, optimizer: torch.optim.Optimizer) -> int:
+        """How many in a row it goes on with at present; waits for the device."""
+        pair = self._counts.get(optimizer)
+        return self._host.get(optimizer, [0])[0] if pair is None else int(pair[0].item())
+
+    def go_on(self, optimizer: torch.optim.Optimizer, run: int, device: torch.device) -> None:
+        """Take a run up that began before, in another process."""
+        if device.type == "cpu":
+            self._host[optimizer] = [run, run]
+        else:
+            number = torch.tensor(float(run), device=device)
+            self._counts[optimizer] = (number, number.clone())
+
 
 @torch.no_grad()
 def non_finite(gradients: Sequence[Tensor]) -> Tensor | bool:

@@ -218,7 +218,7 @@ class Trainer:
         self._fork, self._accept_data_change = fork, accept_data_change
         self.rescued = False  # an iteration failed half-way, and what is saved may hold a part of it
         self.draws = 0
-        self._skips = SkipWatch(self.game, engine)
+        self.skips = SkipWatch(self.game, engine)
         self.kept = StateWatch(self.game)
         self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.waited: dict[str, torch.Tensor] = {}
@@ -311,13 +311,13 @@ class Trainer:
                 self.feed.rewind()
                 raise self._component_failed(step, exc) from exc.__cause__
             self._done = done
-            self._skips.note(done, values)
+            self.skips.note(done, values)
             if step == start:  # after it, what is filled once and then stays is filled
                 self.kept.look()
             self.draws = self.runner.draws
             if self.ema is not None:
                 self.ema.update(done)
-            if self._skips.is_due(done, steps):
+            if self.skips.is_due(done, steps):
                 self._check_numbers(done, values)
             if each_step:
                 self._events.tell("translate_step_finished", step=done)
@@ -452,7 +452,7 @@ class Trainer:
         )
 
     def _check_numbers(self, step: int, values: Mapping[str, torch.Tensor]) -> None:
-        trouble = self._skips.look(step, self.phase, self.optimizers)
+        trouble = self.skips.look(step, self.phase, self.optimizers)
         if trouble is None:
             return
         self._log(step, values, math.nan)
@@ -475,7 +475,7 @@ class Trainer:
         logged = self.engine.mean(dict(zip(names, numbers, strict=True)))
         for name, optimizer in self.optimizers.items():
             logged[f"lr.{name}"] = float(optimizer.param_groups[0]["lr"])
-        logged |= self._skips.longest()
+        logged |= self.skips.longest()
         logged["seconds_per_step"] = seconds
         self._events.tell("translate_step_logged", step=step, values=logged)
 

@@ -92,9 +92,7 @@ class SkipWatch:
 
     def look(self, done: int, phase: int, optimizers: Mapping[str, torch.optim.Optimizer]) -> Trouble | None:
         """Read the counts; returns what ends the training, if anything."""
-        skips = {name: self._engine.read_skips(optimizer) for name, optimizer in optimizers.items()}
-        for name, count in skips.items():
-            self._longest[name] = max(count, self._longest.get(name, 0))
+        skips = self._read(optimizers)
         worst = max(skips.values(), default=0)
         if worst < self._patience:
             if self._fp16:
@@ -111,6 +109,23 @@ class SkipWatch:
         found = {f"{name}.not_finite": float(count) for name, count in self._longest.items() if count}
         self._longest.clear()
         return found
+
+    def state_dict(self, optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, list[int]]:
+        """Of each turn, the steps left out in a row up to now, and the most in a row since values were logged."""
+        self._read(optimizers)
+        return {name: [self._engine.run_of_skips(each), self._longest[name]] for name, each in optimizers.items()}
+
+    def load_state_dict(self, state: Mapping[str, list[int]], optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
+        """Go on from there: what is logged, and when it is too long, are as if the training had not been stopped."""
+        for name, (run, longest) in state.items():
+            self._longest[name] = longest
+            self._engine.restore_skips(optimizers[name], run)
+
+    def _read(self, optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, int]:
+        skips = {name: self._engine.read_skips(optimizer) for name, optimizer in optimizers.items()}
+        for name, count in skips.items():
+            self._longest[name] = max(count, self._longest.get(name, 0))
+        return skips
 
     def _warn(self, done: int, skips: Mapping[str, int]) -> None:
         turn = max(skips, key=lambda name: skips[name])

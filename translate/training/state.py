@@ -81,6 +81,7 @@ def _write(trainer: Trainer, step: int, ranks: list[Any]) -> None:
         "examples": trainer.feed.examples,
         "phase": trainer.phase,
         "waited": {name: int(run) for name, run in trainer.waited.items()},
+        "skips": trainer.skips.state_dict(trainer.optimizers),
         "optimizers": {name: optimizer_state(optimizer) for name, optimizer in trainer.optimizers.items()},
         "ema": trainer.ema.state_dict() if trainer.ema else None,
         "engine": engine.state_dict(),
@@ -176,6 +177,10 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
     for name, saved in state["optimizers"].items():
         settings = trainer.pipeline.phases[phase].optimizers[name]
         load_optimizer_state(trainer.optimizers[name], saved, {"name": settings.name, **settings.parameters})
+    skips = {  # checkpoints of earlier versions lack it
+        name: [counted(value, f"skips.{name}") for value in pair] for name, pair in state.get("skips", {}).items()
+    }
+    trainer.skips.load_state_dict(skips, trainer.optimizers)
     bad: dict[str, str] = {}
     for rank in state["ranks"]:  # checkpoints of earlier versions lack it, or hold another part in each
         bad |= rank.get("bad_images", {})

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,55 @@ def test_a_turn_that_waits_goes_on_waiting_as_long_as_it_would_have(manager, tmp
     monkeypatch.setattr(saving, "load_checkpoint", forgetful)
     train(waiting, out=tmp_path / "forgetful", manager=manager)
     assert not same(weights(tmp_path / "forgetful"), weights(tmp_path / "whole"))
+
+
+class Overflowing:
+    """Gradients that are not finite at some steps."""
+
+    def __init__(self, *steps: int) -> None:
+        self.steps = steps
+        self.done = 0
+
+    @hookimpl
+    def translate_step_finished(self, step: int) -> None:
+        self.done = step
+
+    def found(self, gradients: Any) -> bool:
+        return self.done + 1 in self.steps
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_steps_left_out_in_a_row_are_counted_across_a_stop(manager, tmp_path, monkeypatch, forgotten):
+    """In what is logged, and in when it is too long."""
+    from translate.training import engine
+    from translate.training import state as saving
+
+    def metrics(name: str, patience: int, stop: int = 0) -> list[float | None]:
+        overflow = Overflowing(6, 7, 8)
+        monkeypatch.setattr(engine, "non_finite", overflow.found)
+        document, folder = game({"log_every": 5, "patience": patience}), tmp_path / name
+        if stop:
+            with pytest.raises(Stopped):
+                train(document, out=folder, manager=manager, observers=[overflow, StopAt(stop)])
+        train(document, out=folder, manager=manager, observers=[overflow])
+        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        return [line.get("discriminators.not_finite") for line in lines]
+
+    load = saving.load_checkpoint
+
+    def as_of_an_earlier_version(path: Path) -> Any:
+        checkpoint = load(path)
+        assert checkpoint.state["skips"] == {"discriminators": [2, 2], "generators": [2, 2]}
+        if forgotten:
+            del checkpoint.state["skips"]
+        return checkpoint
+
+    whole = metrics("whole", 5)
+    assert whole == [None, None, 3.0, None]
+    monkeypatch.setattr(saving, "load_checkpoint", as_of_an_earlier_version)
+    assert (metrics("stopped", 5, stop=7) == whole) is not forgotten
+    with pytest.raises(NumbersError) if not forgotten else nullcontext():
+        metrics("ended", 3, stop=7)
 
 
 @pytest.mark.parametrize("left_out", ["sites", "rng", "draws", "optimizers", "ema"])
