@@ -103,7 +103,8 @@ def resolve_extends(
 def apply_overrides(document: Document, overrides: Sequence[str], *, keep: Keep = keep_nothing) -> Document:
     """Apply `a.b.c=value` arguments, one after the other, by the rules of merging.
 
-    Parts of the path are keys, or numbers from 0 for the items of a list; mappings on the way are made where they are
+    One that names another component comes before those of its keys, wherever they stand: in `data.root=photos
+    data.dataset=single_folder` the root is that of the new data set. Parts of the path are keys, or numbers from 0 for the items of a list; mappings on the way are made where they are
     missing. The value is one line of YAML: a scalar, `[a, b]` or `{a: b}`. `key=null` removes the key.
 
     Args:
@@ -116,9 +117,15 @@ def apply_overrides(document: Document, overrides: Sequence[str], *, keep: Keep 
     """
     root = document.tree()
     problems: list[Problem] = []
+    read: list[tuple[list[str], Node]] = []
     for override in overrides:
         try:
             path, value = _read_override(override)
+            read.insert(_place(path, [before for before, _ in read]), (path, value))
+        except PipelineError as exc:
+            problems += exc.problems
+    for path, value in read:
+        try:
             root = _put(root, path, value, (), keep)
         except PipelineError as exc:
             problems += exc.problems
@@ -190,6 +197,21 @@ def _without_extends(document: Document) -> Document:
 
 
 # -- overrides --------------------------------------------------------------------------------------------------------
+
+
+def _place(path: Sequence[str], before: Sequence[Sequence[str]]) -> int:
+    """Where an override comes among earlier ones: the name of a component before keys that were given for it."""
+    *parent, key = path
+    names = _kind_keys(tuple(int(part) if _INDEX.match(part) else part for part in parent))
+    place = len(before)
+    if key not in names:
+        return place
+    for index, other in reversed(list(enumerate(before))):
+        if other == parent[: len(other)] or (other[:-1] == parent and other[-1] in names):
+            break  # of the whole, or of its name: the later one wins
+        if other[: len(parent)] == parent:
+            place = index
+    return place
 
 
 def _read_override(override: str) -> tuple[list[str], Node]:

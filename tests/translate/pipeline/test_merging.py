@@ -243,6 +243,30 @@ def test_overrides_apply_in_order() -> None:
     assert data["phases"] == [{"start": 20}]
 
 
+@pytest.mark.parametrize(
+    ("overrides", "found"),
+    [
+        (["data.root=photos", "data.dataset=idx"], {"dataset": "idx", "root": "photos"}),
+        (["data.dataset=idx", "data.root=photos"], {"dataset": "idx", "root": "photos"}),
+        (["data.root=a", "training.steps=3", "data.root=b", "data.dataset=idx"], {"dataset": "idx", "root": "b"}),
+        (["data.root=a", "data.dataset=idx", "data.dataset=own"], {"dataset": "own", "root": "a"}),
+        (["data.dataset=own", "data.root=a", "data.dataset=idx"], {"dataset": "idx", "root": "a"}),
+        (["data={dataset: own, root: a}", "data.dataset=idx"], {"dataset": "idx"}),  # the later one is about the whole
+        (["data.dataset=idx", "data={dataset: own, root: a}"], {"dataset": "own", "root": "a"}),
+    ],
+)
+def test_another_component_keeps_the_keys_that_are_given_beside_it(overrides, found) -> None:
+    base = "data: {dataset: paired_folders, root: ???, direction: b_to_a}"
+    assert apply_overrides(doc(base), overrides).data["data"] == found
+
+
+def test_the_order_of_overrides_of_a_phase_and_an_optimiser_does_not_matter_either() -> None:
+    base = "phases: [{training: {optimizers: {generators: {name: adam, lr: 1, betas: [0, 1]}}}}]"
+    at = "phases.0.training.optimizers.generators"
+    found = apply_overrides(doc(base), [f"{at}.lr=2", f"{at}.name=sgd"]).data["phases"][0]
+    assert found["training"]["optimizers"]["generators"] == {"name": "sgd", "lr": 2}
+
+
 def test_an_empty_section_of_the_file_takes_overrides() -> None:
     assert apply_overrides(doc("training:"), ["training.ema.decay=0.9"]).data == {"training": {"ema": {"decay": 0.9}}}
 
