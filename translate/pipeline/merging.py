@@ -104,7 +104,9 @@ def apply_overrides(document: Document, overrides: Sequence[str], *, keep: Keep 
     """Apply `a.b.c=value` arguments, one after the other, by the rules of merging.
 
     One that names another component comes before those of its keys, wherever they stand: in `data.root=photos
-    data.dataset=single_folder` the root is that of the new data set. Parts of the path are keys, or numbers from 0 for the items of a list; mappings on the way are made where they are
+    data.dataset=single_folder` the root is that of the new data set.
+
+    Parts of the path are keys, or numbers from 0 for the items of a list; mappings on the way are made where they are
     missing. The value is one line of YAML: a scalar, `[a, b]` or `{a: b}`. `key=null` removes the key.
 
     Args:

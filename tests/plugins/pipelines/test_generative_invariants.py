@@ -84,6 +84,25 @@ def test_a_step_of_one_side_leaves_the_other_as_it_was_to_the_last_bit(name, sma
         assert all(p.grad is None for p in game.networks[still].parameters())
 
 
+@pytest.mark.parametrize("name", ["dcgan", "lsgan"])
+def test_the_discriminator_judges_fakes_of_a_generator_in_training_mode(name, small_data):
+    """Batch norm of the generator normalises by the batch also where only D learns, and remembers nothing of it."""
+    game = built(name, small_data, "turns.discriminators.steps=1")
+    runner = at_the_table(game)
+    norm: Any = modules(game.networks["G"], nn.modules.batchnorm._BatchNorm)[0]
+    kept, seen = norm.running_mean.clone(), []
+
+    def look(module: nn.Module, given: tuple[Tensor], made: Tensor) -> None:
+        own = nn.functional.batch_norm(given[0], None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
+        seen.append(torch.allclose(made, own, atol=1e-5))
+
+    norm.register_forward_hook(look)
+    runner.evaluator._steps = {key: float(key == "discriminators") for key in runner.evaluator._steps}
+    runner.iterate(0)
+    assert seen == [True]
+    assert torch.equal(norm.running_mean, kept)
+
+
 @pytest.mark.parametrize("name", UNCONDITIONAL)
 def test_each_weight_has_one_optimiser(name, small_data):
     game = built(name, small_data)

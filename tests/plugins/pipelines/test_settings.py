@@ -141,8 +141,16 @@ PAIRED: Final[dict[str, Settings]] = {
         **trained(200000, 2),
     },
     "context_encoder": {  # 4.7: 0.999 L2 + 0.001 adversarial; in a border of 4 an error counts ten times
-        **under("data", image_size=128, hole=64, overlap=4),
+        **under("data", image_size=128, hole=64, overlap=4, fill="mean"),
+        "data.transforms": [{"SmallestMaxSize": 350}, {"RandomCrop": 128}, "HorizontalFlip"],
         "networks.G.layers.5": "c4000k4v batch leaky",
+        "networks.D.layers": [
+            "c64k4s2 leaky",
+            *(f"c{maps}k4s2 batch leaky" for maps in (128, 256, 512)),
+            "c1k4v",
+        ],
+        **under("losses.tell", "losses.fool", loss="bce", smoothing=0, label_noise=0),
+        "losses.tell.halve": False,
         "losses.reconstruction.weights": "border(hole, width=4, weight=10)",
         # `l2` divides by the sum of the weights: times their mean, 3.11.
         "losses.reconstruction.weight": pytest.approx(0.999 * (56**2 + 10 * (64**2 - 56**2)) / 64**2, rel=5e-4),
@@ -276,7 +284,7 @@ PERCEPTRONS: Final = {  # 1, source 002
 }
 COGAN: Final = {  # 4.15
     **normal(100),
-    **under(*BOTH_ADVERSARIAL, loss="bce", weight=1),
+    **under(*BOTH_ADVERSARIAL, loss="bce", halve=False, weight=1),
     **optimizers(adam(2e-4, 0.5, 0.999, weight_decay=5e-4)),
     **trained(25000, 128),
 }
@@ -345,6 +353,7 @@ GENERATIVE: Final[dict[str, Settings]] = {
     },
     "lsgan": {  # 4.3: (0, 1, 1), both sides halved; Adam 2e-4 as for its characters
         **DIGITS,
+        "networks.G.layers": ["fc128x7x7 batch relu", "t64k5s2 batch relu", "t*k5s2"],
         **under("losses.adversarial", loss="lsgan", a=0, b=1, c=1, halve_generator=True),
         **uniform(100),
         **FRESH,
@@ -354,7 +363,7 @@ GENERATIVE: Final[dict[str, Settings]] = {
     },
     "cgan": {  # 4.4
         **DIGITS,
-        **bce(halve=True),
+        **bce(),
         **uniform(100),
         **FRESH,
         **layers(G_z=["fc200 relu"], G_y=["fc1000 relu"], G=["fc1200 batch relu", "fc*"]),
@@ -373,7 +382,9 @@ GENERATIVE: Final[dict[str, Settings]] = {
         **uniform(2, name="style"),
         **FRESH,
         **layers(T=["c64k4s2 leaky0.1", "c128k4s2 batch leaky0.1", "fc1024 batch leaky0.1"]),
-        **layers(Q=["fc128 batch leaky0.1"]),
+        **layers(
+            Q=["fc128 batch leaky0.1"], G=["fc1024 batch relu", "fc128x7x7 batch relu", "t64k4s2 batch relu", "t*k4s2"]
+        ),
         **under("losses.category", loss="mutual_information", code="categorical", weight=1),
         **under("losses.styles", loss="mutual_information", code="continuous", std=1, weight=1),
         **optimizers(adam(1e-3, 0.5, 0.999), adam(2e-4, 0.5, 0.999)),
@@ -397,13 +408,17 @@ GENERATIVE: Final[dict[str, Settings]] = {
     },
     "acgan_extra_class": {  # 1.1: label vectors of 100 numbers times the noise, K + 1 classes; else Keras-GAN's script
         **DIGITS,
-        **bce(halve=True),
+        **bce(),
         **normal(100),
         **FRESH,
-        "networks.T.layers": [
-            "c16k3s2 leaky dropout0.25",
-            *(f"c{maps} batch leaky dropout0.25" for maps in ("32k3s2", "64k3s2", "128k3")),
-        ],
+        **layers(
+            G=["fc128x7x7 relu batch up2", "c128 relu batch up2", "c64 relu batch", "c*"],
+            T=[
+                "c16k3s2 leaky dropout0.25",
+                *(f"c{maps} leaky dropout0.25 batch" for maps in ("32k3s2", "64k3s2")),
+                "c128k3 leaky dropout0.25",
+            ],
+        ),
         **under("losses.class_real", "losses.class_made", "losses.class_wanted", loss="cross_entropy", weight=1),
         **RADFORD,
         **trained(14000, 32),
@@ -419,6 +434,10 @@ GENERATIVE: Final[dict[str, Settings]] = {
     "cogan_depth": {**COGAN, **RADFORD, **trained(25000, 64), "data.image_size": 64},  # a DCGAN, with its rates
     "wgan": {  # 4.8
         **DIGITS,
+        **layers(
+            G=["fc128x7x7 batch relu", "t64k4s2 batch relu", "t*k4s2"],
+            D=["c64k4s2 leaky", "c128k4s2 batch leaky", "fc1"],
+        ),
         **normal(100),
         **FRESH,
         **under("losses.adversarial", loss="wasserstein", weight=1),
@@ -430,6 +449,7 @@ GENERATIVE: Final[dict[str, Settings]] = {
         **DIGITS,
         **normal(128),
         **FRESH,
+        "flow.between": "mix(image, fake)",
         **layers(
             G=["fc256x4x4 relu", "t128k5s2p2 relu", "t64k5s2 relu", "t*k5s2"],
             D=["c64k5s2 leaky", "c128k5s2 leaky", "c256k5s2 leaky", "fc1"],
@@ -441,6 +461,7 @@ GENERATIVE: Final[dict[str, Settings]] = {
         **trained(200000, 50),
     },
     "progan": {  # 4.19
+        "flow.between": "mix(real, fake)",
         **GROWING,
         **HYPERSPHERE,
         "networks.D.group": None,  # the deviation over the whole batch
@@ -496,7 +517,8 @@ GENERATIVE: Final[dict[str, Settings]] = {
         **normal(8, std=5),
         **layers(**{name: ["fc1000 relu", "fc1000 relu", "fc*"] for name in "EG"}),
         **layers(D=["fc1000 relu", "fc1000 relu", "fc1"]),
-        **under("losses.reconstruction", "losses.adversarial", weight=1),  # 6.1: not 0.999 and 0.001 of one loss
+        **bce(),
+        **under("losses.reconstruction", weight=1),  # 6.1: not 0.999 and 0.001 of one loss
         "schedules.fall": {"schedule": "linear", "initial": 1e-3, "final": 0, "start": 27000, "end": 54000},
         "training.optimizers.reconstruction": {"name": "adam", "lr": "fall"},  # in place of SGD (header)
         **under("training.optimizers", discriminator=adam(2e-4, 0.5, 0.999), encoder=adam(2e-4, 0.5, 0.999)),
