@@ -23,6 +23,8 @@ reads them to find mistakes before anything starts:
 | `is_penalty = True` | losses | penalises each example's gradient: no batch norm in the network, no weight clipping |
 | `expects_logits = True` | losses | applies the sigmoid or softmax itself: the network must not end in one |
 | `label_choices: tuple[str, ...]` | losses | choices that outputs shall come to: a last sigmoid must reach them |
+| `side_choices: Mapping[str, tuple[str, ...]]` | losses | by side, the choices that count on it alone |
+| `compares_places: Mapping[str, Any]` | losses | with these choices, values are compared place by place |
 | `expects_range: tuple[float, float]` | losses | compares with images in this range: `data.value_range` must be it |
 | `is_maximised = True` | losses | larger is better: a turn's sum takes it with a minus, and it is logged as it is |
 | `needs_constraint = True` | losses | refused for a critic without weight clipping, penalty or `bounds_weights` |
@@ -30,6 +32,7 @@ reads them to find mistakes before anything starts:
 | `makes_probabilities = True` | operations | is a sigmoid: a loss that applies one itself must not get its result |
 | `keeps_values = True` | operations | selects, orders or joins values as they are: a sigmoid before it still counts |
 | `both_sides = True` | operations | a treatment that real and fake must both have, and alike |
+| `moves_values = True` | operations | moves what it is given to places drawn at random, anew in each call |
 | `is_history = True` | operations | gives earlier examples: must not be judged together with the present ones' |
 | `makes_leaf = True` | operations | its result has a gradient of its own, for a penalty; not shared between turns |
 | `least_batch: int` | operations, networks | examples that one process must see at once for it to do anything |

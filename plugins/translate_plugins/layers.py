@@ -21,6 +21,7 @@ Norm = Literal["batch", "instance", "layer", "none"]
 Output = Literal["tanh", "sigmoid", "linear"]
 Width = Annotated[int, Field(ge=1)]
 InitStd = Annotated[float, Field(gt=0)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -67,7 +67,7 @@ def test_every_flipped_bit_and_cut_is_noticed(run):
 
 
 @pytest.mark.reliability
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_every_one_of_2000_flipped_bits_and_cuts_is_noticed(run):
     measured(run, COUNTS[record.SIZE])
 
@@ -154,7 +154,7 @@ def test_forged_checkpoints_are_refused_or_opened_and_never_more(run, tmp_path):
 
 
 @pytest.mark.reliability
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200)
 def test_300_forged_checkpoints_are_refused_or_opened_and_never_more(run, tmp_path):
     lied_to(run, LIES[record.SIZE], tmp_path)
 

@@ -73,6 +73,7 @@ def judge(run: Run) -> Values:
         metric._of.clear()
         metric._to.clear()
         metric._seen.clear()
+        metric._probabilities.clear()
         for values in metric._found.values():
             values.clear()
         for mine, other, label in zip(of.split(1000), real.split(1000), real_labels.split(1000), strict=False):
@@ -85,6 +86,7 @@ def judge(run: Run) -> Values:
     return {
         "accuracy": float(same["accuracy"].mean()),
         "FD of real": same["frechet"][0],
+        "score of real": same["score"],
         "FD with noise 0.1": distance((real + 0.1 * noise).clamp(0, 1))["frechet"][0],
         "FD of blurred": distance(avg_pool2d(real, 3, 1, 1))["frechet"][0],
         "FD of noise": distance(torch.rand(real.shape, generator=generator).to(real.device))["frechet"][0],

@@ -1,4 +1,4 @@
-"""What a pipeline says and no iteration does: losses that count nowhere, phases after the end.
+"""What a pipeline says and no iteration does: losses and choices without effect, phases after the end.
 
 A turn of 0 steps, like a weight of 0, is left out on purpose: so a side is frozen.
 """
@@ -19,6 +19,7 @@ def idle_parts(pipeline: Pipeline, counted: Collection[str]) -> Iterator[Problem
         counted: Names of the losses that a turn of some phase counts.
     """
     yield from _idle_losses(pipeline, counted)
+    yield from _idle_choices(pipeline)
     yield from _late_phases(pipeline)
 
 
@@ -36,6 +37,20 @@ def _idle_losses(pipeline: Pipeline, counted: Collection[str]) -> Iterator[Probl
                 "such a value, count it on another `side`, or remove it"
             )
             yield pipeline.problem(("losses", name), text, of="key", phase=index)
+
+
+def _idle_choices(pipeline: Pipeline) -> Iterator[Problem]:
+    """Choices of a loss that count on one side, where it counts on the other."""
+    for index, phase in enumerate(pipeline.phases):
+        for name, term in phase.losses.items():
+            schema, by_side = term.use.entry.schema, getattr(term.use.entry.factory, "side_choices", {})
+            default = {choice.name: choice.default for choice in schema.choices}
+            for side, keys in by_side.items():
+                for key in keys:
+                    if term.side in {None, side} or term.use.choices[key] == default[key]:
+                        continue
+                    text = f"it counts for the {side} alone, and this term for the {term.side}. Remove it"
+                    yield pipeline.problem(("losses", name, key), text, of="key", phase=index)
 
 
 def _late_phases(pipeline: Pipeline) -> Iterator[Problem]:

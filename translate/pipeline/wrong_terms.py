@@ -14,6 +14,7 @@ from translate.pipeline.building import other_ranges
 from translate.pipeline.compiling import Plan, PlannedTerm
 from translate.pipeline.game import Game
 from translate.pipeline.graph import Node
+from translate.pipeline.measuring import behind
 from translate.specs import Image
 
 _Squashing = tuple[str, float, float]
@@ -67,6 +68,7 @@ def wrong_terms(game: Game, plan: Plan, phase: int) -> Iterator[Problem]:
                 if not _is_bounded(game, plan, name, phase)
             ]
         texts += _squashed(game, phase, term)
+        texts += _moved(game, phase, term)
         expected = getattr(loss, "expects_range", None)
         if expected is not None:
             low, high = expected
@@ -152,6 +154,26 @@ def _squashed(game: Game, phase: int, term: PlannedTerm) -> Iterator[str]:
                 f"{what}, in [{low:g}, {high:g}], which can never reach {wanted}. Give this loss what comes before "
                 f"the {name}, or choose labels within"
             )
+
+
+def _moved(game: Game, phase: int, term: PlannedTerm) -> Iterator[str]:
+    """Values that are compared place by place, and of which each was moved to other places."""
+    use, nodes = term.term.use, game.graphs[phase].nodes
+    compares = getattr(use.entry.factory, "compares_places", None)
+    if compares is None or any(use.choices.get(key) != value for key, value in compares.items()):
+        return
+    generators = frozenset(name for name in game.pipeline.networks if game.pipeline.side(name) == "generators")
+    moved = [
+        {node.index: node for node in behind(nodes, generators, slot // 2) if node.is_marked("moves_values")}
+        for _, slot in term.arguments
+    ]
+    different = [node for found in moved for node in found.values() if any(node.index not in other for other in moved)]
+    if different:
+        yield (
+            f"`{different[0].text}` moves what it is given to places drawn at random, and this loss compares values "
+            "place by place: it would not be 0 for a perfect fake. Give it the features of what is not augmented, or "
+            "a form that compares means, such as `match: batch_mean`"
+        )
 
 
 def _has_batch_norm(module: nn.Module) -> bool:

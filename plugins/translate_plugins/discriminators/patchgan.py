@@ -12,7 +12,17 @@ from torch.nn import functional as F
 
 from translate import Spec
 from translate.errors import ComponentError
-from translate_plugins.layers import InitStd, Join, Norm, Width, initialise, joined_images, needs_bias, norm_layers
+from translate_plugins.layers import (
+    Dropout,
+    InitStd,
+    Join,
+    Norm,
+    Width,
+    initialise,
+    joined_images,
+    needs_bias,
+    norm_layers,
+)
 
 Scales = Annotated[int, Field(ge=1, le=4)]
 
@@ -24,6 +34,7 @@ def patchgan(
     receptive_field: Literal[1, 16, 70, 286] = 70,
     width: Width = 64,
     norm: Norm = "batch",
+    dropout: Dropout = 0.0,
     scales: Scales = 1,
     features: bool = False,
     init_std: InitStd = 0.02,
@@ -47,6 +58,7 @@ def patchgan(
         receptive_field: Side of the patch that each output judges, in pixels: 1, 16, 70 or 286. Exact.
         width: Channels of the first block; 64 in the paper. Doubles with each block up to eight times.
         norm: Normalisation of all blocks but the first and the last; `batch` in pix2pix, `instance` in pix2pixHD.
+        dropout: Share of values dropped after each activation; none in the papers, 0.4 in a textbook's discriminators.
         scales: Number of networks, 1 to 4: on the inputs, their half, quarter and eighth; 3 in pix2pixHD. With more
             than one, the logits are a list, largest size first.
         features: Whether the result is a mapping of `logits` and `features`: the list of what each activation gives,
@@ -64,7 +76,7 @@ def patchgan(
     halvings = _HALVINGS.get(receptive_field, 0)
     if halvings:
         _check_size(receptive_field, size, scales)
-    networks = [_layers(joined.channels, width, norm, halvings) for _ in range(scales)]
+    networks = [_layers(joined.channels, width, norm, halvings, dropout) for _ in range(scales)]
     return initialise(PatchGAN(joined, networks, features=features), init_std)
 
 
@@ -128,24 +140,28 @@ def _check_size(field: int, size: Sequence[int], scales: int) -> None:
     )
 
 
-def _layers(channels: int, width: int, norm: Norm, halvings: int) -> list[nn.Module]:
+def _layers(channels: int, width: int, norm: Norm, halvings: int, dropout: float) -> list[nn.Module]:
     if halvings == 0:
-        return _pixel_layers(channels, width, norm)
+        return _pixel_layers(channels, width, norm, dropout)
     widths = [width * min(2**level, 8) for level in range(halvings + 1)]
-    layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+    layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), *_activation(dropout)]
     for level, (before, after) in enumerate(pairwise(widths), 1):
         stride = 2 if level < halvings else 1
         layers.append(nn.Conv2d(before, after, 4, stride, 1, bias=needs_bias(norm)))
-        layers += [*norm_layers(norm, after), nn.LeakyReLU(0.2)]
+        layers += [*norm_layers(norm, after), *_activation(dropout)]
     return [*layers, nn.Conv2d(widths[-1], 1, 4, 1, 1)]
 
 
-def _pixel_layers(channels: int, width: int, norm: Norm) -> list[nn.Module]:
+def _activation(dropout: float) -> list[nn.Module]:
+    return [nn.LeakyReLU(0.2), *([nn.Dropout(dropout)] if dropout else [])]
+
+
+def _pixel_layers(channels: int, width: int, norm: Norm, dropout: float) -> list[nn.Module]:
     return [
         nn.Conv2d(channels, width, 1),
-        nn.LeakyReLU(0.2),
+        *_activation(dropout),
         nn.Conv2d(width, 2 * width, 1, bias=needs_bias(norm)),
         *norm_layers(norm, 2 * width),
-        nn.LeakyReLU(0.2),
+        *_activation(dropout),
         nn.Conv2d(2 * width, 1, 1),
     ]

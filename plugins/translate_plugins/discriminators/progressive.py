@@ -36,7 +36,7 @@ def progressive(
     *inputs: Spec,
     base: Base = 8192,
     most: Width = 512,
-    group: Annotated[int, Field(ge=1)] | None = None,
+    group: Annotated[int, Field(ge=2)] | None = None,
     blur: bool = False,
     outputs: Width = 1,
 ) -> nn.Module:

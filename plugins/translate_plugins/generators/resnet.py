@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from translate import Image, Spec
 from translate.errors import ComponentError
 from translate_plugins.layers import (
+    Dropout,
     InitStd,
     Join,
     Norm,
@@ -29,7 +30,6 @@ from translate_plugins.layers import (
 
 Blocks = Annotated[int, Field(ge=0)]
 Halvings = Annotated[int, Field(ge=0)]
-Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 OUTER_PADDING = 3  # of the 7x7 convolutions at both ends
 _SIX_BLOCKS_UP_TO = 128

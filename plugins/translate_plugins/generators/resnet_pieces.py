@@ -19,7 +19,6 @@ from translate_plugins.generators.resnet import (
     OUTER_PADDING,
     Blocks,
     Chain,
-    Dropout,
     Halvings,
     Residual,
     check_halvings,
@@ -29,7 +28,17 @@ from translate_plugins.generators.resnet import (
     output_layers,
     residual_layers,
 )
-from translate_plugins.layers import InitStd, Join, Norm, Output, Width, initialise, joined_images, output_activation
+from translate_plugins.layers import (
+    Dropout,
+    InitStd,
+    Join,
+    Norm,
+    Output,
+    Width,
+    initialise,
+    joined_images,
+    output_activation,
+)
 
 
 def resnet_encoder(

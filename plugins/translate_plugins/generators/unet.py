@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from translate import Image, Spec
 from translate.errors import ComponentError
 from translate_plugins.layers import (
+    Dropout,
     InitStd,
     Join,
     Norm,
@@ -28,7 +29,6 @@ from translate_plugins.layers import (
 )
 
 Depth = Annotated[int, Field(ge=1)]
-Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 _DROPOUT_BLOCKS = 3
 

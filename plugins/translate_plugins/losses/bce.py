@@ -39,6 +39,7 @@ class BinaryCrossEntropy:
     """
 
     expects_logits = True
+    side_choices = {"discriminators": ("smoothing", "label_noise", "halve"), "generators": ("minimax",)}  # noqa: RUF012
 
     def __init__(
         self,

@@ -28,9 +28,12 @@ class FeatureMatching:
     `{loss: feature_matching, of: judged_fake.features, to: judged_real.features}`.
 
     Args:
-        match: Compare examples one by one, or the means over the batch.
+        match: Compare examples one by one, or the means over the batch. One by one they must be seen alike: not through
+            `augment`, which moves each of them elsewhere.
         distance: Absolute or squared difference.
     """
+
+    compares_places = {"match": "values"}  # noqa: RUF012
 
     def __init__(
         self, *, match: Literal["values", "batch_mean"] = "values", distance: Literal["l1", "l2"] = "l1"

@@ -33,6 +33,7 @@ class LeastSquares:
     """
 
     label_choices = ("a", "b", "c")
+    side_choices = {"discriminators": ("a", "b", "label_noise"), "generators": ("c", "halve_generator")}  # noqa: RUF012
 
     def __init__(
         self,

@@ -39,6 +39,9 @@ class Classifier:
       best one-to-one assignment of codes to classes on the same examples (InfoGAN's categories).
     - `confidence`: mean of the largest class probability of `of`. `classes`: number of classes with more than 2 % of
       `of`; below the true number, modes are missing.
+    - `score`: exp(E KL(p(class | x) || p(class))) of `of`, the Inception score (Salimans et al. 2016, arXiv 1606.03498,
+      section 4) with this classifier in Inception's place: the number of classes where each is drawn clearly and as
+      often as any other, 1 where all examples are alike. It never looks at real images.
     - `frechet` (`to`): squared Frechet distance of the 64 features of the last hidden layer between `of` and `to` (as
       FID, Heusel et al. 2017, arXiv 1706.08500, equation 6, with covariances divided by n - 1). It is too large for
       small sets, the more the fewer they are: compare distances of equally many examples only. `floor` is the distance
@@ -69,7 +72,8 @@ class Classifier:
         self._to: list[Tensor] = []
         self._seen: list[Tensor] = []
         self._codes: list[Tensor] = []
-        self._found: dict[str, list[Tensor]] = {"agreement": [], "confidence": [], "accuracy": []}
+        self._probabilities: list[Tensor] = []
+        self._found: dict[str, list[Tensor]] = {"agreement": [], "accuracy": []}
 
     def fit(self, examples: Any, labels: Any) -> None:
         """Keep a batch of training examples.
@@ -116,10 +120,10 @@ class Classifier:
             raise ComponentError(
                 "classifier got `to_label` without `to`", fix="add `to: FIELD`, the images it belongs to"
             )
-        features, seen, confidence = self._look(of)
+        features, seen, probabilities = self._look(of)
         self._of.append(features)
         self._seen.append(seen)
-        self._found["confidence"].append(confidence)
+        self._probabilities.append(probabilities)
         if partner is not None:
             self._agree(seen, self._look(partner)[1])
         elif label is not None:
@@ -142,7 +146,9 @@ class Classifier:
         not_empty("classifier", len(self._of))
         shares = torch.bincount(torch.cat(self._seen)) / sum(map(len, self._seen))
         each = {name: torch.cat(values) for name, values in self._found.items() if values}
-        parts: dict[str, Any] = {name: each[name] for name in ("agreement", "confidence") if name in each}
+        parts: dict[str, Any] = {"agreement": each["agreement"]} if "agreement" in each else {}
+        probabilities = torch.cat(self._probabilities)
+        parts |= {"confidence": probabilities.amax(1), "score": _score(probabilities)}
         if self._codes:
             parts["named"] = matched(torch.cat(self._codes), torch.cat(self._seen))
         parts["classes"] = float((shares > SHARE).sum())
@@ -181,5 +187,12 @@ class Classifier:
         self._found["agreement"].append((seen == wanted).double())
 
     def _look(self, value: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """Features, class and confidence of each image, on the CPU."""
+        """Features, class and probabilities of each image, on the CPU."""
         return self._judge.look(images_of("classifier", value))
+
+
+def _score(probabilities: Tensor) -> float:
+    """Exp of the mean divergence of each example's classes from those of all, N x classes."""
+    together = torch.special.entr(probabilities.mean(0)).sum()
+    each = torch.special.entr(probabilities).sum(1).mean()
+    return float((together - each).exp())

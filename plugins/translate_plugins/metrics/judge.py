@@ -59,7 +59,7 @@ class Judge:
         )
 
     def look(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features (N x 64), class and confidence (N each) of images, on the CPU.
+        """Features (N x 64), class (N) and probabilities (N x classes) of images, on the CPU.
 
         Args:
             images: N x C x H x W in [0, 1].
@@ -76,5 +76,5 @@ class Judge:
             )
         with torch.no_grad(), repeatable():
             features = network.features(images.float())
-            confidence, seen = network(features).softmax(1).max(1)
-        return features.double().cpu(), seen.cpu(), confidence.double().cpu()
+            probabilities = network(features).softmax(1)
+        return features.double().cpu(), probabilities.argmax(1).cpu(), probabilities.double().cpu()

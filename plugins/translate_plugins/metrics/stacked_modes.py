@@ -151,5 +151,6 @@ class StackedModes:
                 f"stacked_modes was trained on stacks of {self._channels} channels (got {images.shape[1]})",
                 fix="give `examples` and `labels`, with stacks of as many channels as `of`",
             )
-        _, seen, confidence = self._judge.look(images.flatten(0, 1)[:, None])
+        _, seen, probabilities = self._judge.look(images.flatten(0, 1)[:, None])
+        confidence = probabilities.amax(1)
         return seen.view(len(images), -1), confidence.view(len(images), -1)

@@ -44,6 +44,7 @@ class Augment(nn.Module):
     """
 
     both_sides = True
+    moves_values = True
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ _EPS: Final = 1e-8
 
 
 @marked(least_batch=2, both_sides=True)
-def minibatch_stddev(value: Tensor, /, *, group: Annotated[int, Field(ge=1)] | None = None) -> Tensor:
+def minibatch_stddev(value: Tensor, /, *, group: Annotated[int, Field(ge=2)] | None = None) -> Tensor:
     """Append how much the examples of a batch differ (Karras et al. 2017, arXiv 1710.10196, section 3).
 
     The standard deviation over the examples, of each feature at each position, is averaged to one number, which becomes

@@ -146,6 +146,15 @@ def test_with_batch_norm_they_are_not():
     assert not torch.allclose(network(x)[:1], network(x[:1]), atol=1e-3)
 
 
+@pytest.mark.parametrize("field", [1, 16, 70])
+def test_dropout_follows_every_activation_and_without_it_nothing_is_there(field):
+    kinds = [type(layer) for layer in layers_of(on_meta(PICTURE, receptive_field=field, dropout=0.4))]
+    after = [kinds[place + 1] for place, kind in enumerate(kinds) if kind is nn.LeakyReLU]
+    assert after == [nn.Dropout] * kinds.count(nn.LeakyReLU)
+    plain = [type(layer) for layer in layers_of(on_meta(PICTURE, receptive_field=field))]
+    assert [kind for kind in kinds if kind is not nn.Dropout] == plain
+
+
 @pytest.mark.parametrize(("field", "smallest"), [(16, 6), (70, 24), (286, 96)])
 def test_the_smallest_size_works_and_less_is_refused(field, smallest):
     network = on_meta(Image(1, smallest, smallest), receptive_field=field)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import pytest
 import torch
 
 from translate.errors import ComponentError
-from translate_plugins.metrics.classifier import Classifier
+from translate_plugins.metrics.classifier import Classifier, _score
 from translate_plugins.metrics.classifier_network import SmallClassifier
 from translate_plugins.metrics.frechet import frechet_distance
 
@@ -52,15 +53,36 @@ def test_it_learns_and_judges_itself_on_real_images(metric):
     wanted[:40] = (wanted[:40] + 1) % 3  # a quarter has another class than was asked for
     metric.update(bars(labels, 4), bars(others, 5), label=wanted, to_label=others)
     found = metric.compute()
-    assert set(found) == {"agreement", "confidence", "classes", "frechet", "floor", "accuracy"}
+    assert set(found) == {"agreement", "confidence", "score", "classes", "frechet", "floor", "accuracy"}
     assert found["accuracy"].mean() > 0.98
     assert found["agreement"].mean() == pytest.approx(0.75, abs=0.02)
     assert found["classes"] == 3
     assert found["confidence"].shape == (160,)
     assert 0.9 < found["confidence"].mean() <= 1
+    assert 2.7 < found["score"] <= 3
     value, (low, high) = found["frechet"]
     assert low < value < high
     assert metric.warnings() == []
+
+
+def test_the_score_counts_the_classes_that_are_drawn_and_falls_where_none_is_clear(judge):
+    def score(of):
+        metric = copy.deepcopy(judge)
+        metric.update(of)
+        return metric.compute()["score"]
+
+    assert score(bars(torch.zeros(90, dtype=torch.int64), 20)) == pytest.approx(1.0, abs=0.05)
+    assert score(bars(torch.arange(90) % 2, 22)) == pytest.approx(2.0, abs=0.15)
+    sharp = bars(classes(90, 23), 24)
+    assert score(0.5 * sharp + 0.25) < score(sharp)
+
+
+def test_the_score_is_that_of_its_definition():
+    p = torch.tensor([[0.7, 0.3], [0.2, 0.8]], dtype=torch.float64)
+    mean = torch.tensor([0.45, 0.55], dtype=torch.float64)
+    expected = math.exp(float((p * (p / mean).log()).sum(1).mean()))
+    assert _score(p) == pytest.approx(expected)
+    assert _score(torch.eye(4, dtype=torch.float64)) == pytest.approx(4.0)
 
 
 def test_the_frechet_distance_rises_with_what_is_wrong(judge):

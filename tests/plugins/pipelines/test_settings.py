@@ -108,6 +108,8 @@ PAIRED: Final[dict[str, Settings]] = {
         **trained(3000, 4),
     },
     "pix2pix_hd": {  # 4.14
+        "flow.condition": "concat(source, boundaries(source))",
+        **under("losses.features", of="judged.features", to="real.features"),
         **under("networks.global_encoder", width=64, halvings=4, blocks=9),
         **under("networks.global_decoder", halvings=4),
         **under("networks.local_encoder", width=32, halvings=1),
@@ -193,8 +195,11 @@ UNPAIRED: Final[dict[str, Settings]] = {
     "cyclegan": {**CYCLEGAN, **POOL},
     "cyclegan_conditional": {  # 1.1; without the pool (header)
         **CYCLEGAN,
-        "losses.adversarial_a.fake": "D_a(fake_a, label_a)",
-        "losses.adversarial_b.fake": "D_b(fake_b, label_b)",
+        # The label of the target on the way there, that of the source on the way back, and each judged with its own.
+        **under("flow", fake_b="G_ab(a, label_b)", fake_a="G_ba(b, label_a)"),
+        **under("flow", again_a="G_ba(fake_b, label_a)", again_b="G_ab(fake_a, label_b)"),
+        **under("losses.adversarial_a", real="D_a(a, label_a)", fake="D_a(fake_a, label_a)"),
+        **under("losses.adversarial_b", real="D_b(b, label_b)", fake="D_b(fake_b, label_b)"),
     },
     "cyclegan_identity": {  # 4.16: 0.5 x 10
         **CYCLEGAN,
@@ -217,6 +222,9 @@ UNPAIRED: Final[dict[str, Settings]] = {
     },
     "discogan": {  # 4.18: (0.1 GAN + 0.9 features) (1 - r) + reconstruction r
         "data.image_size": 64,
+        **under("flow", fake_b="G_ab(a)", fake_a="G_ba(b)", again_a="G_ba(fake_b)", again_b="G_ab(fake_a)"),
+        **under("losses.match_a", of="false_a.features", to="true_a.features"),
+        **under("losses.match_b", of="false_b.features", to="true_b.features"),
         **under(*BOTH_GENERATORS, **{"layers.4": "c100k4v batch leaky"}),
         **under("schedules.reconstruct", values=[0.01, 0.5], boundaries=[10000]),
         **under("schedules.fool", values=pytest.approx([0.1 * 0.99, 0.1 * 0.5]), boundaries=[10000]),
@@ -261,6 +269,8 @@ UNPAIRED: Final[dict[str, Settings]] = {
     "stargan": {  # the authors' options: lambda_cls 1, lambda_rec 10, lambda_gp 10, d_train_repeat 5, g_repeat_num 6
         "data.image_size": 128,
         **under("networks.G", width=64, blocks=6),
+        **under("flow", fake="G(image, wanted)", again="G(fake, label)", between="mix(image, fake)"),
+        **under("losses.class_fake", of="C(T(fake))", to="wanted"),
         **under("losses.adversarial", loss="wasserstein", weight=1),
         **under("losses.penalty", loss="gradient_penalty", weight=10, target=1, one_sided=False),
         **under("losses.class_real", "losses.class_fake", loss="cross_entropy", weight=1),
@@ -467,7 +477,7 @@ GENERATIVE: Final[dict[str, Settings]] = {
         "networks.D.group": None,  # the deviation over the whole batch
         **under("losses.adversarial", loss="wasserstein", weight=1),
         **under("losses.penalty", loss="gradient_penalty", weight=10, target=1, one_sided=False),
-        **under("losses.drift", loss="drift", weight=0.001),
+        **under("losses.drift", loss="drift", of="D(real, growth)", weight=0.001),
         **under("turns", **{"discriminators.steps": 1, "generators.steps": 1}),
         **optimizers(adam(1e-3, 0, 0.99, eps=1e-8)),
         "training.reset_optimizers": True,

@@ -339,6 +339,26 @@ def test_a_loss_that_no_turn_counts_is_a_problem(load, side):
     assert ": phases.0.losses.idle: no turn counts this loss" in load(only_later, whole=True).only()
 
 
+@pytest.mark.parametrize(
+    ("choice", "side", "what"),
+    [
+        ("label_noise: 0.05", "generators", "label_noise: it counts for the discriminators alone"),
+        ("halve: false", "generators", "halve: it counts for the discriminators alone"),
+        ("minimax: true", "discriminators", "minimax: it counts for the generators alone"),
+    ],
+)
+def test_choices_of_the_other_side_are_a_problem(load, choice, side, what):
+    both = ("loss: bce", f"loss: bce, {choice}")
+    other = "discriminators" if side == "generators" else "generators"
+    judged = "real: 'D(source, target)', fake: 'D(source, fake)'"
+    twice = ("losses:\n", f"losses:\n  rest: {{loss: bce, side: {other}, {judged}}}\n")
+    assert not load(both, whole=True).problems
+    text = load(("loss: bce", f"loss: bce, side: {side}, {choice}"), twice, whole=True).only()
+    assert f"losses.adversarial.{what}, and this term for the {side}. Remove it" in text
+    right = ("loss: bce", f"loss: bce, side: {other}, {choice}")
+    assert not load(right, (twice[0], twice[1].replace(other, side)), whole=True).problems
+
+
 def test_a_side_may_be_frozen_by_turns_without_a_step(load):
     assert not load(("training:\n", "turns: {discriminators: 0}\ntraining:\n"), whole=True).problems
 

@@ -6,8 +6,8 @@ from translate.pipeline import load_pipeline
 
 
 def test_a_new_loss_keeps_its_expressions_and_weight_and_drops_the_old_choices():
-    base = ["data.root=x", "losses.adversarial.smoothing=0.1", "losses.adversarial.weight=2"]
-    term = load_pipeline("pix2pix", [*base, "losses.adversarial.loss=lsgan"]).phases[0].losses["adversarial"]
+    own = {"extends": "pix2pix", "data": {"root": "x"}, "losses": {"adversarial": {"smoothing": 0.1, "weight": 2}}}
+    term = load_pipeline(own, ["losses.adversarial.loss=lsgan"]).phases[0].losses["adversarial"]
     assert term.use.name == "lsgan"
     assert set(term.use.expressions) == {"real", "fake"}
     assert term.weight == 2.0
@@ -15,8 +15,8 @@ def test_a_new_loss_keeps_its_expressions_and_weight_and_drops_the_old_choices()
 
 
 def test_a_new_network_keeps_what_it_makes_and_drops_the_old_choices():
-    base = ["data.root=x", "networks.G.depth=3", "networks.G.width=8"]
-    use = load_pipeline("pix2pix", [*base, "networks.G.generator=resnet"]).networks["G"]
+    own = {"extends": "pix2pix", "data": {"root": "x"}, "networks": {"G": {"depth": 3, "width": 8}}}
+    use = load_pipeline(own, ["networks.G.generator=resnet"]).networks["G"]
     assert set(use.specs) == {"makes"}
     assert use.choices["width"] == 64
     assert "depth" not in use.choices
