@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from translate.cli.options import ExternalData
 from translate.cli.tables import print_table
 from translate.errors import UsageError
 from translate.foreign import printable, refuse_pickled
@@ -27,6 +28,7 @@ def command(
     ],
     *,
     tensors: Annotated[bool, typer.Option("--tensors", help="List the tensors of a checkpoint's networks.")] = False,
+    external_data: ExternalData = False,
 ) -> None:
     """Show what a run, a checkpoint or a file of weights holds. Nothing of it is built, and no plugin is needed.
 
@@ -34,12 +36,14 @@ def command(
     where it is missing. Of an exported file: what it takes and makes.
     """
     if path.is_file():
-        _show_file(path, tensors=tensors)
+        _show_file(path, tensors=tensors, external_data=external_data)
         return
     from translate.pictures import shown
     from translate.plugin_manager import default_manager
     from translate.training.inventory import take_inventory
 
+    if external_data:
+        raise UsageError("--external-data is for an .onnx file", fix="leave it out")
     inventory = take_inventory(path, default_manager().catalogue)
     typer.echo(f"{shown(inventory.path)}: intact")
     _show_facts(_facts_of(inventory))
@@ -100,14 +104,16 @@ def _here(component: ComponentInside) -> str:
     return "yes" if same else f"yes, {component.here.version}"
 
 
-def _show_file(path: Path, *, tensors: bool) -> None:
+def _show_file(path: Path, *, tensors: bool, external_data: bool) -> None:
     from translate.pictures import shown
 
     refuse_pickled(path)
     if path.suffix.lower() == ".onnx":
         if tensors:
             raise UsageError("--tensors: those of an exported file are not listed", fix="give the run it is made from")
-        _show_onnx(path)
+        _show_onnx(path, external_data=external_data)
+    elif external_data:
+        raise UsageError("--external-data is for an .onnx file", fix="leave it out")
     elif path.suffix.lower() == ".safetensors":
         from translate.training.tensorfile import read_header
 
@@ -123,11 +129,11 @@ def _show_file(path: Path, *, tensors: bool) -> None:
         )
 
 
-def _show_onnx(path: Path) -> None:
+def _show_onnx(path: Path, *, external_data: bool) -> None:
     from translate.inference import Translator
     from translate.pictures import shown
 
-    translator = Translator(path)
+    translator = Translator(path, external_data=external_data)
     known = translator.metadata
     facts = {
         "made by": str(known.get("created_by", "")),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from translate.cli.options import ExternalData
 from translate.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -42,12 +43,7 @@ def command(
             metavar="NAME=FOLDER",
         ),
     ] = None,
-    external_data: Annotated[
-        bool,
-        typer.Option(
-            "--external-data", help="Also read weights from files beside it, as a file above 1.5 GB has them."
-        ),
-    ] = False,
+    external_data: ExternalData = False,
     threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1)] = None,
 ) -> None:
     """Translate pictures with an exported file: pictures in, pictures out."""

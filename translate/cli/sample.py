@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from translate.cli.options import ExternalData
+
 
 def command(
     source: Annotated[
@@ -62,6 +64,7 @@ def command(
     ] = None,
     fps: Annotated[float | None, typer.Option(help="Frames a second of a film.", min=0.01)] = None,
     batch: Annotated[int, typer.Option(help="Pictures that are computed together.", min=1)] = 16,
+    external_data: ExternalData = False,
     threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1)] = None,
 ) -> None:
     """Draw latents and make pictures of them: grids, sweeps, interpolations.
@@ -89,6 +92,7 @@ def command(
         fps=fps,
         batch=batch,
         threads=threads,
+        external_data=external_data,
         write=True,
     )
     for line in result.description:

@@ -66,8 +66,8 @@ def read_model(path: Path, *, external_data: bool) -> bytes | None:
         raise ModelFileError(
             "the file reads its weights from other files, which is not allowed unless asked for",
             where=str(path),
-            fix="if you trust it, as your own export above 1.5 GB: translate run --external-data (in Python "
-            "Translator(file, external_data=True)); else have it exported as one file",
+            fix="if you trust it, as your own export above 1.5 GB: add --external-data (in Python Translator(file, "
+            "external_data=True)); else have it exported as one file",
         )
     for location in locations:
         _check_contained(path, location)

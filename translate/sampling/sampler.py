@@ -59,6 +59,7 @@ def sample(
     fps: float | None = None,
     batch: int = 16,
     threads: int | None = None,
+    external_data: bool = False,
     write: bool = False,
 ) -> Sampled:
     """Draw latents and make pictures of them.
@@ -84,6 +85,7 @@ def sample(
         fps: Pictures a second of a film; None = 12 where neighbours are near each other, else 2.
         batch: Examples that are computed together.
         threads: Processor threads.
+        external_data: Allow a file with weights in files beside it; see `Translator`.
         write: Write a file though `output` says none.
 
     Raises:
@@ -106,7 +108,9 @@ def sample(
         frames=frames,
     )
     check_numbers(request, batch, threads)
-    opened = open_source(source, export, threads) if isinstance(source, str | Path) else source
+    opened = source
+    if isinstance(opened, str | Path):
+        opened = open_source(opened, export, threads, external_data=external_data)
     target = default_path(opened) if output is None and write else None if output is None else Path(output)
     place = None if target is None else Output(target, fps=fps, makes_pictures=opened.makes_pictures)
     layout = Layout(opened, request)

@@ -53,14 +53,15 @@ class FileSource:
         file: The file.
         export: The export that it should be; None = any.
         threads: Processor threads.
+        external_data: Allow weights in files beside the file, as of an export above 1.5 GB; see `Translator`.
 
     Raises:
         UsageError: It is another export.
         ModelFileError: It cannot be opened, or holds the bare float network.
     """
 
-    def __init__(self, file: Path, export: str | None, threads: int | None) -> None:
-        self._translator = Translator(file, threads=threads)
+    def __init__(self, file: Path, export: str | None, threads: int | None, *, external_data: bool = False) -> None:
+        self._translator = Translator(file, threads=threads, external_data=external_data)
         metadata = self._translator.metadata
         self.where = str(file)
         self.export, self.step = (printable(metadata.get(key, ""), 80) for key in ("export", "step"))
@@ -97,16 +98,18 @@ class FileSource:
         return self._translator.run(values, number)
 
 
-def open_source(source: str | Path, export: str | None, threads: int | None) -> Source:
+def open_source(source: str | Path, export: str | None, threads: int | None, *, external_data: bool = False) -> Source:
     """Open an exported file (by its suffix), a run or a checkpoint.
 
     Raises:
-        UsageError: There is nothing there; or several exports of which none is named.
+        UsageError: There is nothing there; several exports of which none is named; or external data of a run.
         ModelFileError: It is damaged.
     """
     path = Path(source)
     if path.suffix.lower() == ".onnx":
-        return FileSource(path, export, threads)
+        return FileSource(path, export, threads, external_data=external_data)
+    if external_data:
+        raise UsageError("external data is for an exported file", where=str(path), fix="leave --external-data out")
     from translate.sampling.trained import RunSource
     from translate.training.opening import open_trained
 

@@ -6,10 +6,12 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import sampled_run
 import torch
+from onnx_files import external
 from safetensors.torch import save_file
 from toy_runs import game, toy_manager
 
@@ -145,6 +147,19 @@ def test_an_exported_file_says_what_it_takes(tmp_path, capsys):
     assert re.search(r"verified +differs from PyTorch by at most", text)
     assert "output: fake, a picture" in text
     assert "are not listed" in refused(capsys, made / "exports" / "make.onnx", "--tensors")
+
+
+def test_a_file_with_weights_beside_it_is_shown_where_that_is_asked_for(tmp_path, capsys):
+    (tmp_path / "weights").write_bytes(np.array([255.0], np.float32).tobytes())
+    file = external(tmp_path, "weights")
+    assert "add --external-data" in refused(capsys, file)
+    assert "uint8" in inspected(capsys, file, "--external-data")
+
+
+def test_external_data_of_anything_else_is_refused(run, tmp_path, capsys):
+    save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
+    for path in (run, tmp_path / "a.safetensors"):
+        assert "--external-data is for an .onnx file" in refused(capsys, path, "--external-data")
 
 
 @pytest.mark.parametrize("difference", ["1" + "0" * 400, "true", '"0.5"', "NaN"])

@@ -58,7 +58,7 @@ def test_weights_in_files_beside_it_are_read_where_that_is_asked_for(folder, tmp
     (inner / "weights").write_bytes(np.array([255.0], np.float32).tobytes())
     words = ["run", str(external(inner, "weights")), str(folder), "--output", str(tmp_path / "out")]
     assert main(words) == 4
-    assert "translate run --external-data" in capsys.readouterr().err
+    assert "add --external-data" in capsys.readouterr().err
     assert main([*words, "--external-data"]) == 0
     assert (np.asarray(Image.open(tmp_path / "out" / "1.png")) == 245).all()
     words[1] = str(external(inner, "../outside"))

@@ -164,6 +164,22 @@ def test_an_unknown_law_works_from_the_run_and_is_refused_from_the_file(run, bot
     assert sample(tmp_path / "spiral.onnx", settings=["z=0"], count=2).pictures.shape[0] == 2
 
 
+def test_weights_in_a_file_beside_it_are_read_where_that_is_asked_for(both, tmp_path):
+    """As an export above 1.5 GB has them."""
+    one, file = both["make"][1].where, tmp_path / "large.onnx"
+    onnx.save(onnx.load(one), str(file), save_as_external_data=True, location="large.onnx.data", size_threshold=256)
+    assert (tmp_path / "large.onnx.data").stat().st_size
+    with pytest.raises(ModelFileError, match="reads its weights from other files") as caught:
+        sample(file)
+    assert "add --external-data" in caught.value.fix
+    assert np.array_equal(sample(file, count=3, external_data=True).pictures, sample(one, count=3).pictures)
+
+
+def test_external_data_of_a_run_is_refused(run):
+    with pytest.raises(UsageError, match="external data is for an exported file"):
+        sample(run, export="make", external_data=True)
+
+
 def test_the_bare_network_is_refused(run, tmp_path):
     from translate.exporting import export_report
 
