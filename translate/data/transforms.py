@@ -59,6 +59,7 @@ _WORDS: Final = {
     "border_mode": {"constant": 0, "replicate": 1, "reflect": 2, "wrap": 3, "reflect_101": 4},
 }
 _WORDS_OF: Final = {**_WORDS, "mask_interpolation": _WORDS["interpolation"]}
+_SIDES: Final = frozenset({"max_size", "max_size_hw"})  # in pixels; the library takes any and makes them 1
 _SIZED: Final = ({"height", "width"}, {"size"})
 
 
@@ -123,7 +124,16 @@ def _check_settings(name: str, value: Any) -> list[Problem]:
         for key in settings
         if key not in parameters
     ]
+    problems += [
+        ((key,), f"must be 1 or more (got {settings[key]!r})")
+        for key in settings.keys() & _SIDES
+        if any(isinstance(side, int | float) and side < 1 for side in _sides(settings[key]))
+    ]
     return problems or _try(name, settings)
+
+
+def _sides(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def _try(name: str, settings: Mapping[str, Any]) -> list[Problem]:

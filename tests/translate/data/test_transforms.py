@@ -55,6 +55,12 @@ def test_good_transforms(transforms: list[Any]) -> None:
         (["Compose"], (0,), "is not a transform"),
         (["os"], (0,), "is not a transform"),
         ([{"HorizontalFlip": {"p": 2}}], (0, "HorizontalFlip", "p"), "less than or equal to 1"),
+        ([{"SmallestMaxSize": -5}], (0, "SmallestMaxSize", "max_size"), "must be 1 or more (got -5)"),
+        (
+            [{"LongestMaxSize": {"max_size_hw": [64, 0]}}],
+            (0, "LongestMaxSize", "max_size_hw"),
+            "1 or more (got [64, 0])",
+        ),
     ],
 )
 def test_problems_have_a_path_and_a_hint(transforms: Any, path: tuple[Any, ...], text: str) -> None:
