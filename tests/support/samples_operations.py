@@ -11,6 +11,7 @@ _IMAGE = Image(3, 16, 16)
 SAMPLES: dict[tuple[str, str], dict[str, Any]] = {
     ("operation", "shrink"): {"inputs": [_IMAGE, Scalar()]},
     ("operation", "last_class"): {"inputs": [Vector(4)]},
+    ("operation", "mirror"): {"inputs": [_IMAGE, Vector(1)]},
     ("operation", "noise"): {"inputs": [_IMAGE, Scalar()]},
     ("operation", "paste"): {"inputs": [Image(3, 6, 6), _IMAGE, Image(1, 16, 16)]},
     ("operation", "chroma"): {"inputs": [_IMAGE]},

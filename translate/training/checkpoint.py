@@ -199,7 +199,7 @@ def look_into(path: Path) -> Contents:
         MachineError: It cannot be read.
     """
     path = Path(path)
-    with files.disk_errors(path):
+    with files.disk_errors(path, reading=True):
         manifest = _verified(path)
         forms, header = read_header(path / WEIGHTS)
         document = _read_json(path / STATE_JSON)
@@ -220,7 +220,7 @@ def load_checkpoint(path: Path, *, device: torch.device | str = "cpu", state: bo
         MachineError: It cannot be read.
     """
     path = Path(path)
-    with files.disk_errors(path):
+    with files.disk_errors(path, reading=True):
         manifest = _verified(path)
         flat, header = read_tensors(path / WEIGHTS, device=device)
         document = _read_json(path / STATE_JSON)

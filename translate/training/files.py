@@ -105,12 +105,13 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def disk_errors(path: Path, *, needed: int | None = None) -> Iterator[None]:
+def disk_errors(path: Path, *, needed: int | None = None, reading: bool = False) -> Iterator[None]:
     """Turn what the disk refuses within the block into a `MachineError`.
 
     Args:
         path: What is being written or read; named in the error.
         needed: Bytes that are to be written, named when the disk is full.
+        reading: Nothing is written, so that another place to write to would not help.
 
     Raises:
         MachineError: The disk is full, rights are missing, a file stands where a folder must be, or the disk fails.
@@ -118,7 +119,7 @@ def disk_errors(path: Path, *, needed: int | None = None) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise _translated(exc, path, needed) from exc
+        raise _translated(exc, path, needed, reading=reading) from exc
 
 
 def is_full(error: MachineError) -> bool:
@@ -126,7 +127,7 @@ def is_full(error: MachineError) -> bool:
     return isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
 
 
-def _translated(exc: OSError, path: Path, needed: int | None) -> MachineError:
+def _translated(exc: OSError, path: Path, needed: int | None, *, reading: bool) -> MachineError:
     where = str(path)
     if exc.errno in _FULL:
         need = f"{needed:,} bytes are needed, " if needed is not None else ""
@@ -140,7 +141,7 @@ def _translated(exc: OSError, path: Path, needed: int | None) -> MachineError:
         return MachineError(
             f"{reason}: {exc.filename or path}",
             where=where,
-            fix="change its rights, or choose another folder",
+            fix="change its rights" + ("" if reading else ", or choose another folder with --out"),
         )
     if exc.errno in _IN_THE_WAY:
         return MachineError(

@@ -438,7 +438,8 @@ GENERATIVE: Final[dict[str, Settings]] = {
     "cogan_rotation": {  # 4.15: dense tails
         **COGAN,
         "data.transform": "rotation",
-        **layers(trunk=[f"fc{size} batch leaky" for size in (256, 512, 1024)], D=["fc256 leaky", "fc1"]),
+        **layers(trunk=[*(f"fc{size} batch leaky" for size in (256, 512, 1024)), "fc16"], D=["fc256 leaky", "fc1"]),
+        **under("losses.steady_a", "losses.steady_b", loss="r1", weight=1),
         **{f"networks.{name}.layers": ["fc512 leaky dropout0.4"] for name in ("D_a", "D_b")},
     },
     "cogan_depth": {**COGAN, **RADFORD, **trained(25000, 64), "data.image_size": 64},  # a DCGAN, with its rates

@@ -53,6 +53,13 @@ def test_what_the_disk_refuses_is_a_machine_error_with_the_path(tmp_path, number
     assert caught.value.fix
 
 
+@pytest.mark.parametrize(("reading", "fix"), [(True, "change its rights"), (False, "another folder with --out")])
+def test_another_place_is_advised_only_where_something_is_written(tmp_path, reading, fix):
+    with pytest.raises(MachineError) as caught, files.disk_errors(tmp_path, reading=reading):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path))
+    assert str(caught.value.fix).endswith(fix)
+
+
 def test_other_errors_pass(tmp_path):
     with pytest.raises(KeyError), files.disk_errors(tmp_path):
         raise KeyError
