@@ -82,7 +82,7 @@ def _translated(exc: BaseException, invocation: Invocation, words: Sequence[str]
     if _is_machine_error(exc):
         return MachineError(_first_line(exc), fix="free or allow what is named above, then run the same command again")
     if isinstance(exc, OSError) and exc.errno in _NAME:
-        name = os.fsdecode(exc.filename or "")
+        name = str(exc.filename or "")
         where = f"'{name[:_SHOWN]}{'...' * (len(name) > _SHOWN)}'"
         what = f"no file can have this name: {exc.strerror}"
         return UsageError(what, where=where, fix="give a shorter or plainer one")

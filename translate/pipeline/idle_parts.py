@@ -47,7 +47,7 @@ def _idle_choices(pipeline: Pipeline) -> Iterator[Problem]:
             default = {choice.name: choice.default for choice in schema.choices}
             for side, keys in by_side.items():
                 for key in keys:
-                    if term.side in {None, side} or term.use.choices[key] == default[key]:
+                    if term.side in {None, side} or term.use.choices.get(key) == default.get(key):
                         continue
                     text = f"it counts for the {side} alone, and this term for the {term.side}. Remove it"
                     yield pipeline.problem(("losses", name, key), text, of="key", phase=index)
