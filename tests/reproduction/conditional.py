@@ -138,7 +138,11 @@ ACGAN: Final = [
             Bound(value="trained on its digits", least=0.90),
         ],
         controls={"G without the class term": ("losses.class_fake.side=discriminators",)},
-        note="The new classifier learns from 20,000 made digits. Small: half the widths, batches of 64.",
+        note=(
+            "The new classifier learns from 20,000 made digits. Small: half the widths, batches of 64. Dropout 0.2 "
+            "in place of 0.5 in such narrow networks (seed 0): own accuracy 0.972, agreement 0.956, trained on its "
+            "digits 0.856, FD 9.5."
+        ),
     )
 ]
 
