@@ -47,7 +47,7 @@ FREE_TEXTS = re.compile(r"description|data\.(root|folder|folders.*)|networks\.\w
 NAMING = ("networks", "flow", "losses", "latents", "schedules")
 UNBOUNDED = re.compile(
     r"(phases\.\d+\.)?losses\.\w+\.(weight|a|b|c)|(schedules\.\w+|.*\.lr)\.(initial|final|values\.\d+)"
-    r"|turns\.\w+\.skip_below(\.\w+)?|data\.value_range\.0|latents\.\w+\.(value|low|high)"
+    r"|turns\.\w+\.skip_below(\.\w+)?|data\.value_range\.0|latents\.\w+\.(value|low)"
 )
 SAMPLE = 10
 WORD = re.compile(r"[^\W\d]\w*")

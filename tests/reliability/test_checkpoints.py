@@ -67,7 +67,7 @@ def test_every_flipped_bit_and_cut_is_noticed(run):
 
 
 @pytest.mark.reliability
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(1800)
 def test_every_one_of_2000_flipped_bits_and_cuts_is_noticed(run):
     measured(run, COUNTS[record.SIZE])
 

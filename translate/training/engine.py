@@ -214,13 +214,13 @@ class Engine:
         """
         return self._skips.read(optimizer)
 
-    def run_of_skips(self, optimizer: torch.optim.Optimizer) -> int:
-        """How many steps of an optimiser in a row were skipped up to now; waits for the device."""
-        return self._skips.run(optimizer)
+    def state_of_skips(self, optimizer: torch.optim.Optimizer) -> tuple[int, int]:
+        """Skipped steps of an optimiser in a row up to now, and the most since `read_skips`; waits for the device."""
+        return self._skips.state(optimizer)
 
-    def restore_skips(self, optimizer: torch.optim.Optimizer, run: int) -> None:
-        """Go on with a run of skipped steps that began before the training was stopped."""
-        self._skips.go_on(optimizer, run, self._device)
+    def restore_skips(self, optimizer: torch.optim.Optimizer, run: int, longest: int) -> None:
+        """Go on with the skipped steps of a training that was stopped, as `state_of_skips` gave them."""
+        self._skips.restore(optimizer, run, longest, self._device)
 
     @property
     def loss_scale(self) -> float | None:

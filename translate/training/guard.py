@@ -49,18 +49,19 @@ class SkipCounter:
             counts[1] = counts[0]
         return longest
 
-    def run(self, optimizer: torch.optim.Optimizer) -> int:
-        """How many in a row it goes on with at present; waits for the device."""
+    def state(self, optimizer: torch.optim.Optimizer) -> tuple[int, int]:
+        """How many in a row up to now, and the most since the last reading, which this is not; waits for the device."""
         pair = self._counts.get(optimizer)
-        return self._host.get(optimizer, [0])[0] if pair is None else int(pair[0].item())
+        run, longest = self._host.get(optimizer, [0, 0]) if pair is None else torch.stack(pair).tolist()
+        return int(run), int(longest)
 
-    def go_on(self, optimizer: torch.optim.Optimizer, run: int, device: torch.device) -> None:
-        """Take a run up that began before, in another process."""
+    def restore(self, optimizer: torch.optim.Optimizer, run: int, longest: int, device: torch.device) -> None:
+        """Go on from a state of before, such as another process's."""
         if device.type == "cpu":
-            self._host[optimizer] = [run, run]
+            self._host[optimizer] = [run, longest]
         else:
-            number = torch.tensor(float(run), device=device)
-            self._counts[optimizer] = (number, number.clone())
+            both = torch.tensor([float(run), float(longest)], device=device)
+            self._counts[optimizer] = (both[0].clone(), both[1].clone())
 
 
 @torch.no_grad()

@@ -92,7 +92,9 @@ class SkipWatch:
 
     def look(self, done: int, phase: int, optimizers: Mapping[str, torch.optim.Optimizer]) -> Trouble | None:
         """Read the counts; returns what ends the training, if anything."""
-        skips = self._read(optimizers)
+        skips = {name: self._engine.read_skips(optimizer) for name, optimizer in optimizers.items()}
+        for name, count in skips.items():
+            self._longest[name] = max(count, self._longest.get(name, 0))
         worst = max(skips.values(), default=0)
         if worst < self._patience:
             if self._fp16:
@@ -111,21 +113,20 @@ class SkipWatch:
         return found
 
     def state_dict(self, optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, list[int]]:
-        """Of each turn, the steps left out in a row up to now, and the most in a row since values were logged."""
-        self._read(optimizers)
-        return {name: [self._engine.run_of_skips(each), self._longest[name]] for name, each in optimizers.items()}
+        """Of each turn, the steps left out in a row: up to now, at most since they were looked at, and since logged.
+
+        Changes nothing: only process 0 saves, and when a training ends must not depend on when it is saved.
+        """
+        return {
+            name: [*self._engine.state_of_skips(optimizer), self._longest.get(name, 0)]
+            for name, optimizer in optimizers.items()
+        }
 
     def load_state_dict(self, state: Mapping[str, list[int]], optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
         """Go on from there: what is logged, and when it is too long, are as if the training had not been stopped."""
-        for name, (run, longest) in state.items():
+        for name, (run, unseen, longest) in state.items():
             self._longest[name] = longest
-            self._engine.restore_skips(optimizers[name], run)
-
-    def _read(self, optimizers: Mapping[str, torch.optim.Optimizer]) -> dict[str, int]:
-        skips = {name: self._engine.read_skips(optimizer) for name, optimizer in optimizers.items()}
-        for name, count in skips.items():
-            self._longest[name] = max(count, self._longest.get(name, 0))
-        return skips
+            self._engine.restore_skips(optimizers[name], run, unseen)
 
     def _warn(self, done: int, skips: Mapping[str, int]) -> None:
         turn = max(skips, key=lambda name: skips[name])

@@ -178,7 +178,7 @@ def _restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
         settings = trainer.pipeline.phases[phase].optimizers[name]
         load_optimizer_state(trainer.optimizers[name], saved, {"name": settings.name, **settings.parameters})
     skips = {  # checkpoints of earlier versions lack it
-        name: [counted(value, f"skips.{name}") for value in pair] for name, pair in state.get("skips", {}).items()
+        name: [counted(value, f"skips.{name}") for value in values] for name, values in state.get("skips", {}).items()
     }
     trainer.skips.load_state_dict(skips, trainer.optimizers)
     bad: dict[str, str] = {}

@@ -13,7 +13,7 @@ from torch import nn
 from translate.errors import ComponentError, MachineError, PluginError, UsageError
 from translate.optimizers import build_optimizer
 from translate.training.engine import Engine, translated_errors
-from translate.training.guard import non_finite_there
+from translate.training.guard import SkipCounter, non_finite_there
 
 CPU_ONLY = pytest.mark.skipif(torch.cuda.is_available(), reason="about a machine without a GPU")
 OPTIMIZERS = [
@@ -257,6 +257,21 @@ def test_parameters_that_join_later_have_their_first_step_then(engine, momentum)
     module.weight.grad = torch.ones(2, 3)
     engine.step(optimizer, module.parameters())
     assert torch.allclose(before - module.weight, torch.full((2, 3), 0.5))
+
+
+@pytest.mark.parametrize("found", [bool, torch.tensor], ids=["on a CPU", "on a device"])
+def test_the_state_of_skips_can_be_looked_at_without_reading_them_and_taken_up_again(found):
+    """Process 0 alone saves: what it reads then, the others would still have to come to know."""
+    counter, optimizer = SkipCounter(), torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)
+    for skipped in (1.0, 1.0, 0.0, 1.0):
+        counter.add(optimizer, found(skipped))
+    assert counter.state(optimizer) == counter.state(optimizer) == (1, 2)
+    other = SkipCounter()
+    other.restore(optimizer, 1, 2, torch.device("cpu"))
+    other.add(optimizer, True)
+    assert other.state(optimizer) == (2, 2)
+    assert counter.read(optimizer) == 2
+    assert counter.state(optimizer) == (1, 1)
 
 
 def test_skips_in_a_row_are_counted_for_each_optimizer(engine):

@@ -140,7 +140,7 @@ def test_steps_left_out_in_a_row_are_counted_across_a_stop(manager, tmp_path, mo
 
     def as_of_an_earlier_version(path: Path) -> Any:
         checkpoint = load(path)
-        assert checkpoint.state["skips"] == {"discriminators": [2, 2], "generators": [2, 2]}
+        assert checkpoint.state["skips"] == {"discriminators": [2, 2, 2], "generators": [2, 2, 2]}
         if forgotten:
             del checkpoint.state["skips"]
         return checkpoint
