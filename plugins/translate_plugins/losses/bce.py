@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 from torch import Tensor
@@ -39,7 +40,10 @@ class BinaryCrossEntropy:
     """
 
     expects_logits = True
-    side_choices = {"discriminators": ("smoothing", "label_noise", "halve"), "generators": ("minimax",)}  # noqa: RUF012
+    side_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "discriminators": ("smoothing", "label_noise", "halve"),
+        "generators": ("minimax",),
+    }
 
     def __init__(
         self,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, Literal
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Final, Literal
 
 from torch import Tensor
 
@@ -33,7 +33,7 @@ class FeatureMatching:
         distance: Absolute or squared difference.
     """
 
-    compares_places = {"match": "values"}  # noqa: RUF012
+    compares_places: ClassVar[Mapping[str, str]] = {"match": "values"}
 
     def __init__(
         self, *, match: Literal["values", "batch_mean"] = "values", distance: Literal["l1", "l2"] = "l1"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -33,7 +34,10 @@ class LeastSquares:
     """
 
     label_choices = ("a", "b", "c")
-    side_choices = {"discriminators": ("a", "b", "label_noise"), "generators": ("c", "halve_generator")}  # noqa: RUF012
+    side_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "discriminators": ("a", "b", "label_noise"),
+        "generators": ("c", "halve_generator"),
+    }
 
     def __init__(
         self,
